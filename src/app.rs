@@ -1,0 +1,1 @@
+//! The composition root: supervised loops over the stages' turns, signals, shutdown.

@@ -1,0 +1,1 @@
+//! The commands, one file each: parse, ask a stage, print.

@@ -1,0 +1,350 @@
+//! The configuration: one struct per section, read from TOML and the environment.
+//!
+//! Everything wrong is reported at once. Secrets are named by file or variable
+//! and never stand in the file itself.
+
+mod load;
+mod secret;
+
+use std::path::PathBuf;
+
+use jiff::civil::Time;
+use serde::Deserialize;
+
+use crate::model::address::{EmailAddress, PhoneNumber};
+use crate::model::language::Language;
+use crate::model::text::Line;
+
+pub use load::{ConfigError, load, parse};
+pub use secret::{SecretError, SecretRef};
+
+/// The whole configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who we are.
+    pub company: Company,
+    /// Where the rows are.
+    pub database: Database,
+    /// Where campaigns and templates are read from.
+    #[serde(default)]
+    pub files: Files,
+    /// The brands that letters are sent as; the first is the default.
+    #[serde(rename = "sender")]
+    pub senders: Vec<Sender>,
+    /// The mail servers that take our letters.
+    #[serde(rename = "relay")]
+    pub relays: Vec<Relay>,
+    /// The fax gateway, if there is one.
+    pub fax: Option<Fax>,
+    /// The mailboxes that answers and bounces come back to.
+    #[serde(default, rename = "mailbox")]
+    pub mailboxes: Vec<Mailbox>,
+    /// Pages, hooks and health.
+    #[serde(default)]
+    pub web: Web,
+    /// The morning mail.
+    #[serde(default)]
+    pub digest: Digest,
+    /// The daemon itself.
+    #[serde(default)]
+    pub daemon: Daemon,
+    /// Who is never to be written to more than once at a time.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// `[company]`: who we are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Company {
+    /// The name people know.
+    pub name: Line,
+    /// The head of the company, who alone appoints and dismisses managers.
+    pub head: EmailAddress,
+    /// ISO 3166 alpha-2: the country of numbers and clients that name none.
+    #[serde(default = "default_country")]
+    pub country: String,
+    /// The IANA zone of clients whose country says nothing.
+    #[serde(default = "default_zone")]
+    pub zone: String,
+    /// The language of pages and digests that name none.
+    #[serde(default)]
+    pub language: Language,
+}
+
+/// `[database]`: where the rows are.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite:PATH` or `postgres://...`. A password goes into `url_file` instead.
+    pub url: Option<String>,
+    /// A file that holds the URL.
+    pub url_file: Option<PathBuf>,
+}
+
+/// `[files]`: folders, relative to the configuration file's own.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Files {
+    /// Campaign files, `*.toml`.
+    pub campaigns: PathBuf,
+    /// Templates.
+    pub templates: PathBuf,
+    /// Mappings of import headers, `*.toml`.
+    pub key_file: PathBuf,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self { campaigns: "campaigns".into(), templates: "../templates".into(), key_file: "token.key".into() }
+    }
+}
+
+/// `[[sender]]`: a brand.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sender {
+    /// Its slug.
+    pub id: String,
+    /// The legal name, printed in each letter.
+    pub legal_name: Line,
+    /// The postal address on one line, printed in each letter.
+    pub postal_address: Line,
+    /// The address letters come from; an owner's name is put before it.
+    pub from: EmailAddress,
+    /// Where answers go, if not to `from`. It must be an address a mailbox below reads.
+    pub reply_to: Option<EmailAddress>,
+    /// The envelope's return path, to which `+token` is added before the `@`.
+    pub bounces: Option<EmailAddress>,
+    /// The relay that takes its letters; the first where absent.
+    pub relay: Option<String>,
+    /// The number faxes come from.
+    pub fax: Option<PhoneNumber>,
+    /// The telephone number printed on fax pages and letters.
+    pub phone: Option<PhoneNumber>,
+}
+
+/// `[[relay]]`: a mail server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Relay {
+    /// Its slug.
+    pub id: String,
+    /// Host name, which its certificate must carry.
+    pub host: String,
+    /// Port: 587 for STARTTLS, 465 for implicit TLS.
+    pub port: u16,
+    /// How the connection is protected.
+    #[serde(default)]
+    pub tls: Tls,
+    /// A PEM file of further authorities to trust.
+    pub ca_file: Option<PathBuf>,
+    /// The name to log in with.
+    pub username: Option<String>,
+    /// The password.
+    pub password: Option<SecretRef>,
+    /// The name we greet with; the host's own where absent.
+    pub hello: Option<String>,
+    /// Sessions at a time.
+    #[serde(default = "default_sessions")]
+    pub sessions: usize,
+    /// Messages in one session before it is closed.
+    #[serde(default = "default_messages")]
+    pub messages_per_session: usize,
+    /// Seconds to wait for the answer to each command but the last.
+    #[serde(default = "default_command_timeout")]
+    pub command_timeout_s: u64,
+    /// Seconds to wait for the answer to the final dot. RFC 5321 4.5.3.2 asks for 600:
+    /// a short one makes duplicates.
+    #[serde(default = "default_final_timeout")]
+    pub final_timeout_s: u64,
+}
+
+/// How a connection to a mail server is protected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tls {
+    /// STARTTLS, required: without it nothing is sent.
+    #[default]
+    Starttls,
+    /// TLS from the first byte.
+    Implicit,
+    /// None: only to a loopback address.
+    None,
+}
+
+/// `[fax]`: the gateway.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fax {
+    /// The gateway's make.
+    #[serde(default)]
+    pub gateway: FaxGateway,
+    /// Its base URL, up to and with the project.
+    pub base_url: String,
+    /// The key's name.
+    pub key: String,
+    /// The key's secret.
+    pub secret: SecretRef,
+    /// Seconds between two looks at a fax whose callback has not come.
+    #[serde(default = "default_fax_poll")]
+    pub poll_s: u64,
+}
+
+/// A make of fax gateway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaxGateway {
+    /// Sinch Fax v3.
+    #[default]
+    Sinch,
+}
+
+/// `[[mailbox]]`: where answers come back.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mailbox {
+    /// Its slug, which names its place in the database.
+    pub id: String,
+    /// A Maildir folder (with `new` and `cur` in it), if it is one.
+    pub maildir: Option<PathBuf>,
+    /// The IMAP server's host, if it is one.
+    pub host: Option<String>,
+    /// Its port: 993 for implicit TLS, 143 for STARTTLS.
+    #[serde(default = "default_imap_port")]
+    pub port: u16,
+    /// How the connection is protected.
+    #[serde(default = "default_imap_tls")]
+    pub tls: Tls,
+    /// A PEM file of further authorities to trust.
+    pub ca_file: Option<PathBuf>,
+    /// The name to log in with.
+    pub username: Option<String>,
+    /// The password.
+    pub password: Option<SecretRef>,
+    /// The folder on the server.
+    #[serde(default = "default_folder")]
+    pub folder: String,
+    /// Seconds between two looks.
+    #[serde(default = "default_mail_poll")]
+    pub poll_s: u64,
+}
+
+/// `[web]`: pages, hooks and health.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Web {
+    /// The address to listen on.
+    pub listen: String,
+    /// The address clients see, a `https://` one in front of `listen`.
+    pub public_url: String,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:8025".into(), public_url: "http://127.0.0.1:8025".into() }
+    }
+}
+
+/// `[digest]`: the morning mail.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Digest {
+    /// The name and address it comes from; the first sender's where absent.
+    pub from: Option<EmailAddress>,
+    /// When it comes, by each manager's clock, unless they have their own hour.
+    pub at: Time,
+}
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self { from: None, at: jiff::civil::time(7, 30, 0, 0) }
+    }
+}
+
+/// `[daemon]`: the daemon itself.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Daemon {
+    /// A URL that is fetched every minute while all is well, so that silence is noticed.
+    pub heartbeat_url: Option<String>,
+}
+
+/// `[limits]`: how much at once.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Contacts of one account that may be under way in campaigns at a time.
+    pub contacts_per_account: u32,
+    /// Tries at one delivery before it is rejected.
+    pub attempts: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { contacts_per_account: 1, attempts: 12 }
+    }
+}
+
+fn default_country() -> String {
+    "SE".into()
+}
+
+fn default_zone() -> String {
+    "Europe/Stockholm".into()
+}
+
+fn default_sessions() -> usize {
+    4
+}
+
+fn default_messages() -> usize {
+    100
+}
+
+fn default_command_timeout() -> u64 {
+    300
+}
+
+fn default_final_timeout() -> u64 {
+    600
+}
+
+fn default_fax_poll() -> u64 {
+    60
+}
+
+fn default_imap_port() -> u16 {
+    993
+}
+
+fn default_imap_tls() -> Tls {
+    Tls::Implicit
+}
+
+fn default_folder() -> String {
+    "INBOX".into()
+}
+
+fn default_mail_poll() -> u64 {
+    30
+}
+
+impl Config {
+    /// The sender with this id, or the default one.
+    pub fn find_sender(&self, id: Option<&str>) -> Option<&Sender> {
+        match id {
+            Some(id) => self.senders.iter().find(|sender| sender.id == id),
+            None => self.senders.first(),
+        }
+    }
+
+    /// The relay that takes a sender's letters.
+    pub fn find_relay(&self, sender: &Sender) -> Option<&Relay> {
+        match &sender.relay {
+            Some(id) => self.relays.iter().find(|relay| relay.id == *id),
+            None => self.relays.first(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! An invented company on this machine only: mail server, fax gateway and clients that answer.

@@ -1,0 +1,248 @@
+//! Where a message can go: e-mail addresses and fax numbers.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The channel of a contact point, a step or a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// Mail over SMTP.
+    Email,
+    /// A page over a fax gateway.
+    Fax,
+    /// A telephone call that a person makes.
+    Call,
+}
+
+/// Why a text is no address of its kind.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// No `@`, or nothing on one side of it.
+    #[error("is no e-mail address; one looks like name@company.example")]
+    NotAnAddress,
+    /// A character that RFC 5321 4.1.2 does not allow unquoted.
+    #[error("has the character {0:?}, which an e-mail address cannot have")]
+    Character(char),
+    /// Longer than RFC 5321 4.5.3.1 allows.
+    #[error("is too long for an e-mail address")]
+    TooLong,
+    /// The part behind the `@` is no domain name.
+    #[error("has a domain that is no host name")]
+    Domain,
+    /// A local part beyond ASCII would need SMTPUTF8 all the way.
+    #[error("has letters before the @ that most mail servers refuse")]
+    NotAscii,
+    /// Not a number that the telephone network knows.
+    #[error("is no telephone number; write it as +46 8 123 456 78")]
+    NotANumber,
+}
+
+/// A deliverable mail address: ASCII local part, A-label domain in lower case.
+///
+/// `Display` and `Debug` mask it for logs; [`EmailAddress::as_str`] reveals it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EmailAddress(String);
+
+impl EmailAddress {
+    /// Parses an address such as `anna@granvik.example`; IDN domains become A-labels.
+    ///
+    /// # Errors
+    /// Says which rule of RFC 5321 the text breaks. Quoted local parts are refused.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let text = text.trim();
+        let (local, domain) = text.rsplit_once('@').ok_or(AddressError::NotAnAddress)?;
+        if local.is_empty()
+            || domain.is_empty()
+            || local.starts_with('.')
+            || local.ends_with('.')
+            || local.contains("..")
+        {
+            return Err(AddressError::NotAnAddress);
+        }
+        for c in local.chars() {
+            match c {
+                c if c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) => {}
+                c if c.is_ascii() || c.is_control() || c.is_whitespace() => return Err(AddressError::Character(c)),
+                _ => return Err(AddressError::NotAscii),
+            }
+        }
+        let domain = idna::domain_to_ascii_strict(domain).map_err(|_| AddressError::Domain)?;
+        if !domain.contains('.') && domain != "localhost" || domain.split('.').any(str::is_empty) {
+            return Err(AddressError::Domain);
+        }
+        if local.len() > 64 || local.len() + domain.len() + 1 > 254 {
+            return Err(AddressError::TooLong);
+        }
+        Ok(Self(format!("{local}@{domain}")))
+    }
+
+    /// The address as it goes on the wire.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The part behind the `@`, an A-label in lower case.
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
+    /// The part before the `@`.
+    pub fn local(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(local, _)| local)
+    }
+
+    /// The form by which two spellings of one mailbox are found to be the same.
+    pub fn folded(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl fmt::Display for EmailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = self.0.chars().next().unwrap_or('*');
+        write!(f, "{first}***@{}", self.domain())
+    }
+}
+
+/// A fax (or telephone) number in E.164 form, `+` and digits.
+///
+/// `Display` and `Debug` mask it for logs; [`PhoneNumber::as_str`] reveals it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PhoneNumber(String);
+
+impl PhoneNumber {
+    /// Parses a number; a national one (`08-123 456 78`) needs the `country`
+    /// (ISO 3166 alpha-2) it belongs to.
+    ///
+    /// # Errors
+    /// The text is no number of that country's plan.
+    pub fn parse(text: &str, country: Option<&str>) -> Result<Self, AddressError> {
+        let country = country.and_then(|code| code.parse().ok());
+        let number = phonenumber::parse(country, text).map_err(|_| AddressError::NotANumber)?;
+        let e164 = number.format().mode(phonenumber::Mode::E164).to_string();
+        Self::from_e164(&e164)
+    }
+
+    /// Takes a number that is already in E.164 form.
+    ///
+    /// # Errors
+    /// No `+`, or not 7 to 15 digits.
+    pub fn from_e164(text: &str) -> Result<Self, AddressError> {
+        let digits = text.strip_prefix('+').ok_or(AddressError::NotANumber)?;
+        let fits =
+            (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+        if fits { Ok(Self(text.to_owned())) } else { Err(AddressError::NotANumber) }
+    }
+
+    /// The number as it is dialled.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (head, _) = self.0.split_at(self.0.len().min(3));
+        write!(f, "{head}***")
+    }
+}
+
+macro_rules! masked {
+    ($name:ident, $parse:expr) => {
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = AddressError;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                $parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
+    };
+}
+
+masked!(EmailAddress, EmailAddress::parse);
+masked!(PhoneNumber, PhoneNumber::from_e164);
+
+/// The address of one delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Address {
+    /// A mailbox.
+    Email(EmailAddress),
+    /// A fax machine.
+    Fax(PhoneNumber),
+}
+
+impl Address {
+    /// The channel this address belongs to.
+    pub fn channel(&self) -> Channel {
+        match self {
+            Self::Email(_) => Channel::Email,
+            Self::Fax(_) => Channel::Fax,
+        }
+    }
+
+    /// Reads back an address that the store holds as channel and text.
+    ///
+    /// # Errors
+    /// The text is no address of that channel; a call has none to send to.
+    pub fn parse(channel: Channel, text: &str) -> Result<Self, AddressError> {
+        match channel {
+            Channel::Email => EmailAddress::parse(text).map(Self::Email),
+            Channel::Fax => PhoneNumber::from_e164(text).map(Self::Fax),
+            Channel::Call => Err(AddressError::NotANumber),
+        }
+    }
+
+    /// The address as it goes on the wire.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Email(address) => address.as_str(),
+            Self::Fax(number) => number.as_str(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_addresses_and_masks_them() {
+        let anna = EmailAddress::parse(" Anna.Lind@Granvik.EXAMPLE ").unwrap();
+        assert_eq!(anna.as_str(), "Anna.Lind@granvik.example");
+        assert_eq!(format!("{anna} {anna:?}"), "A***@granvik.example A***@granvik.example");
+        assert_eq!(EmailAddress::parse("a@räksmörgås.se").unwrap().domain(), "xn--rksmrgs-5wao1o.se");
+    }
+
+    #[test]
+    fn refuses_what_no_server_takes() {
+        assert_eq!(EmailAddress::parse("anna"), Err(AddressError::NotAnAddress));
+        assert_eq!(EmailAddress::parse("a b@c.example"), Err(AddressError::Character(' ')));
+        assert_eq!(EmailAddress::parse("a@b"), Err(AddressError::Domain));
+        assert_eq!(EmailAddress::parse("åsa@c.example"), Err(AddressError::NotAscii));
+        assert!(EmailAddress::parse("a\r\nRCPT TO:<b@c.example>@d.example").is_err());
+    }
+
+    #[test]
+    fn reads_national_and_international_numbers() {
+        assert_eq!(PhoneNumber::parse("070-174 06 12", Some("SE")).unwrap().as_str(), "+46701740612");
+        assert_eq!(PhoneNumber::parse("+46 8 465 004 00", None).unwrap().as_str(), "+46846500400");
+        assert_eq!(PhoneNumber::parse("070-174 06 12", None), Err(AddressError::NotANumber));
+    }
+}

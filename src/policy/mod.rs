@@ -1,0 +1,4 @@
+//! Rules that decide, without touching anything: windows, holidays, law, caps,
+//! lateness, retries.
+//!
+//! Every function is pure; time and chance are parameters.

@@ -1,0 +1,1 @@
+//! Logs: readable lines on a terminal, fields in the journal.

@@ -1,0 +1,1 @@
+//! Pages and hooks: opt-out, digest page, fax callbacks, health and metrics.
