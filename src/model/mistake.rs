@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn counts_lines_and_characters_not_bytes() {
         let source = "a = 1\nåäö = 2\n";
-        let mistake = Mistake::at("f", source, 9..13, "x");
+        let mistake = Mistake::at("f", source, 10..14, "x");
         assert_eq!((mistake.line, mistake.column, mistake.width), (2, 3, 3));
         assert_eq!(mistake.excerpt.as_deref(), Some("åäö = 2"));
     }
