@@ -1,1 +1,328 @@
-//! The only room that knows SQL.
+//! The only room that knows SQL, over SQLite or PostgreSQL.
+//!
+//! One SQL text serves both engines: the PostgreSQL migration defines the few
+//! functions that make it so. A small macro compiles a method's body once for
+//! each typed pool. No transaction crosses this face, so nothing slow can happen
+//! inside one; a mutating method takes a slice, is set-based and is one transaction.
+//!
+//! Rows go in and out as the types of [`crate::model`] and the plain records
+//! declared beside each method.
+
+mod audience;
+mod backup;
+mod changes;
+mod claims;
+mod clients;
+mod consequences;
+mod daemons;
+mod deliveries;
+mod digests;
+mod exchange;
+mod ids;
+mod pauses;
+mod people;
+mod plans;
+mod records;
+mod responses;
+mod revisions;
+mod status;
+mod tasks;
+mod timeline;
+mod words;
+
+pub use audience::{Candidate, MembershipRow};
+pub use changes::ChangeRow;
+pub use claims::{Claimed, Release, Released};
+pub use clients::{ClientRecord, ConsentRecord, SavedClients};
+pub use consequences::Consequence;
+pub use deliveries::{DeliveryFilter, DeliveryRow, NewDelivery};
+pub use digests::UpcomingLetter;
+pub use exchange::{AttemptRow, AttemptState, Exchanged, Finish, Handoff, Refused};
+pub use pauses::{PauseRow, PauseScope};
+pub use people::Appointment;
+pub use plans::{EndedStep, Enrolment, PlanMove, PlanRow};
+pub use records::{Client, PointRow, SuppressionRow};
+pub use responses::{LoggedResponse, ResponseRow, TieCandidate};
+pub use revisions::{AppliedRevision, NewRevision};
+pub use status::{StateCount, Status};
+pub use tasks::TaskRow;
+pub use timeline::TimelineRow;
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The URL is neither `sqlite:PATH` nor `postgres://...`.
+    #[error("`{0}` is no database URL; write sqlite:PATH or postgres://user@host/name")]
+    Url(String),
+    /// The database file cannot be opened.
+    #[error("cannot open database `{path}`: {reason}")]
+    Open {
+        /// The file or the host.
+        path: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A newer program made this database.
+    #[error("the database has schema {found}, this program knows up to {known}; install the newer outreachd again")]
+    Newer {
+        /// The version in the database.
+        found: i64,
+        /// The newest version this program has.
+        known: i64,
+    },
+    /// A migration failed.
+    #[error("cannot migrate the database: {0}")]
+    Migrate(String),
+    /// A statement failed.
+    #[error("{}", describe(.0))]
+    Sql(#[from] sqlx::Error),
+    /// A stored value is not one that this program writes.
+    #[error("the database holds `{value}` where {expected} should stand")]
+    Word {
+        /// What stands there.
+        value: String,
+        /// What should.
+        expected: &'static str,
+    },
+    /// A stored JSON text cannot be read.
+    #[error("the database holds JSON that cannot be read: {0}")]
+    Json(#[from] serde_json::Error),
+    /// What was asked for is not there.
+    #[error("there is no {what} `{key}`")]
+    Absent {
+        /// The kind of thing.
+        what: &'static str,
+        /// Its name or id.
+        key: String,
+    },
+    /// The act is not allowed as things stand.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// The answer of a store method.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// A connection to the database; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    engine: Engine,
+    ids: ids::IdSource,
+}
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Sqlite { path: PathBuf, writer: SqlitePool, readers: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// Whether a database may be made and its schema brought up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migration {
+    /// Make it and bring it up to date.
+    Apply,
+    /// Take it as it is; refuse one that is behind.
+    Refuse,
+}
+
+/// Runs a body in one transaction, compiled for each engine.
+macro_rules! transaction {
+    ($store:expr, $tx:ident => $body:block) => {
+        match &$store.engine {
+            $crate::store::Engine::Sqlite { writer, .. } => {
+                let mut $tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+                let out = $body;
+                $tx.commit().await?;
+                out
+            }
+            $crate::store::Engine::Postgres(pool) => {
+                let mut $tx = pool.begin().await?;
+                let out = $body;
+                $tx.commit().await?;
+                out
+            }
+        }
+    };
+}
+
+/// Runs a body that only reads, compiled for each engine.
+macro_rules! reading {
+    ($store:expr, $conn:ident => $body:block) => {
+        match &$store.engine {
+            $crate::store::Engine::Sqlite { readers, .. } => {
+                let mut $conn = readers.acquire().await?;
+                $body
+            }
+            $crate::store::Engine::Postgres(pool) => {
+                let mut $conn = pool.acquire().await?;
+                $body
+            }
+        }
+    };
+}
+
+pub(crate) use {reading, transaction};
+
+impl Store {
+    /// Opens the database that `url` names.
+    ///
+    /// # Errors
+    /// The URL is malformed, the database cannot be reached, is behind and
+    /// `migration` refuses, or is newer than this program.
+    pub async fn open(url: &str, migration: Migration) -> Result<Self> {
+        let engine = match url.split_once(':') {
+            Some(("sqlite", path)) => open_sqlite(Path::new(path.trim_start_matches("//")), migration).await?,
+            Some(("postgres" | "postgresql", _)) => open_postgres(url).await?,
+            _ => return Err(StoreError::Url(mask(url))),
+        };
+        let store = Self { engine, ids: ids::IdSource::default() };
+        let behind = store.behind().await?;
+        if behind && migration == Migration::Refuse {
+            return Err(StoreError::Migrate(
+                "its schema is older than this program; `outreachd run` brings it up to date".into(),
+            ));
+        }
+        if behind {
+            store.migrate().await?;
+        }
+        Ok(store)
+    }
+
+    /// The database's file, if it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.engine {
+            Engine::Sqlite { path, .. } => Some(path),
+            Engine::Postgres(_) => None,
+        }
+    }
+
+    /// Whether the schema is older than this program's; an empty database counts.
+    ///
+    /// # Errors
+    /// The database is newer than this program, or does not answer.
+    pub async fn behind(&self) -> Result<bool> {
+        let known = SQLITE.iter().map(|migration| migration.version).max().unwrap_or(0);
+        let found = self.schema_version().await?;
+        match found {
+            Some(found) if found > known => Err(StoreError::Newer { found, known }),
+            found => Ok(found.unwrap_or(0) < known),
+        }
+    }
+
+    async fn schema_version(&self) -> Result<Option<i64>> {
+        let version = reading!(self, conn => {
+            sqlx::query_scalar::<_, Option<i64>>("SELECT MAX(version) FROM _sqlx_migrations")
+                .fetch_one(&mut *conn)
+                .await
+        });
+        match version {
+            Ok(version) => Ok(version),
+            // The table of migrations is not there: nothing was ever applied.
+            Err(sqlx::Error::Database(error)) if error.message().contains("_sqlx_migrations") => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        let done = match &self.engine {
+            Engine::Sqlite { writer, .. } => SQLITE.run(writer).await,
+            Engine::Postgres(pool) => POSTGRES.run(pool).await,
+        };
+        done.map_err(|error: MigrateError| StoreError::Migrate(error.to_string()))
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn ping(&self) -> Result<()> {
+        reading!(self, conn => { sqlx::query("SELECT 1").execute(&mut *conn).await?; });
+        Ok(())
+    }
+
+    /// Closes every connection; SQLite then folds its write-ahead log into the file.
+    pub async fn close(&self) {
+        match &self.engine {
+            Engine::Sqlite { writer, readers, .. } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Engine::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
+    let fail = |reason: String| StoreError::Open { path: path.display().to_string(), reason };
+    if migration == Migration::Refuse && !path.exists() {
+        return Err(fail("it does not exist yet; `outreachd apply` or `outreachd import` makes it".into()));
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        return Err(fail(format!("there is no folder `{}`; make it first", folder.display())));
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(migration == Migration::Apply)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(10));
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(options.clone())
+        .await
+        .map_err(|e| fail(describe(&e)))?;
+    let readers =
+        SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(|e| fail(describe(&e)))?;
+    Ok(Engine::Sqlite { path: path.to_owned(), writer, readers })
+}
+
+async fn open_postgres(url: &str) -> Result<Engine> {
+    let fail = |error: sqlx::Error| StoreError::Open { path: mask(url), reason: describe(&error) };
+    let options = sqlx::postgres::PgConnectOptions::from_str(url).map_err(fail)?;
+    let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
+    Ok(Engine::Postgres(pool.connect_with(options).await.map_err(fail)?))
+}
+
+/// A URL without its password.
+fn mask(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            if parsed.set_password(Some("***")).is_err() {
+                return "the database".into();
+            }
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}
+
+/// What a database error means to the person who runs the program.
+fn describe(error: &sqlx::Error) -> String {
+    let sqlx::Error::Database(database) = error else {
+        return match error {
+            sqlx::Error::PoolTimedOut => "the database does not answer".into(),
+            other => other.to_string(),
+        };
+    };
+    match database.code().as_deref() {
+        Some("5" | "261" | "517") => "the database is locked by another program; stop it or wait".into(),
+        Some("8" | "1032" | "1544") => "the database is read-only; check the owner of its file and folder".into(),
+        Some("13") => "the disk is full; make room, nothing was half done".into(),
+        Some("14" | "526") => "the database file cannot be opened; check its path and rights".into(),
+        Some("26") => "the file is no SQLite database".into(),
+        Some("28P01") => "the database refuses the password".into(),
+        _ => format!("database error: {}", database.message()),
+    }
+}

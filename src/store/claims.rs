@@ -1,0 +1,217 @@
+//! Claims: a daemon takes what is due, and gives back what it could not begin.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::deliveries::{COLUMNS, DeliverySql};
+use super::words::{instant, maybe_instant, micros, rows, word};
+use super::{DeliveryRow, Engine, Result, Store, reading, transaction};
+use crate::model::act::Act;
+use crate::model::delivery::DeliveryState;
+use crate::model::id::{DaemonId, DeliveryId};
+
+/// A delivery that this daemon holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claimed {
+    /// The delivery.
+    pub row: DeliveryRow,
+    /// The sender's slug.
+    pub sender: String,
+    /// What was composed beforehand, as JSON.
+    pub payload: Option<String>,
+    /// The hash of the bytes that were handed off before, if they were.
+    pub sha256: Option<String>,
+    /// The rule that forbids it now: `late`, `plan_ended`, `suppressed`, `no_consent`, `paused`, `invalid_address`.
+    pub blocked: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ClaimedSql {
+    #[sqlx(flatten)]
+    row: DeliverySql,
+    sender: String,
+    payload: Option<String>,
+    sha256: Option<String>,
+    blocked: Option<String>,
+}
+
+/// Where a claimed delivery that was not begun goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// Scheduled, held, skipped, cancelled or rejected.
+    pub to: DeliveryState,
+    /// When it is due again, for a scheduled one.
+    pub due_at: Option<Timestamp>,
+    /// The new end of its window, for a scheduled one.
+    pub not_after: Option<Timestamp>,
+    /// By which rule.
+    pub reason: Option<String>,
+}
+
+/// How many rows [`Store::release`] moved.
+pub type Released = u64;
+
+/// The rule that forbids delivery `d` at `$now`, or NULL: the one text behind claim and handoff.
+macro_rules! blocked {
+    ($now:literal) => {
+        concat!(
+            "CASE
+             WHEN EXISTS (SELECT 1 FROM suppression s WHERE s.lifted_at IS NULL AND s.reason = 'invalid'
+                            AND s.scope = 'address' AND s.value = d.folded) THEN 'invalid_address'
+             WHEN d.purpose <> 'campaign' THEN NULL
+             WHEN NOT EXISTS (SELECT 1 FROM plan p WHERE p.id = d.plan_id AND p.state = 'active') THEN 'plan_ended'
+             WHEN EXISTS (SELECT 1 FROM suppression s WHERE s.lifted_at IS NULL
+                            AND ((s.scope = 'address' AND s.value = d.folded)
+                              OR (s.scope = 'domain' AND s.value = d.domain)
+                              OR (s.scope = 'contact' AND s.value = CAST(d.contact_id AS TEXT)))) THEN 'suppressed'
+             WHEN d.needs_consent = 1 AND NOT EXISTS (SELECT 1 FROM consent k WHERE k.contact_id = d.contact_id
+                            AND k.channel = d.channel AND k.withdrawn_at IS NULL) THEN 'no_consent'
+             WHEN EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > ",
+            $now,
+            ") AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = d.campaign)
+                              OR (u.scope = 'domain' AND u.value = d.domain)
+                              OR (u.scope = 'contact' AND u.value = CAST(d.contact_id AS TEXT)))) THEN 'paused'
+             WHEN d.not_after <= ",
+            $now,
+            " THEN 'late' END"
+        )
+    };
+}
+
+pub(super) use blocked;
+
+/// What is paused is not even looked at, so that it takes no place in a batch.
+macro_rules! due {
+    () => {
+        concat!(
+            "d.lane = $1 AND d.state IN ('scheduled', 'retry') AND d.due_at <= $2 AND COALESCE(",
+            blocked!("$2"),
+            ", '') <> 'paused'"
+        )
+    };
+}
+
+const CLAIM_SQLITE: &str = concat!(
+    "UPDATE delivery SET state = 'claimed', claimed_by = $3
+     WHERE id IN (SELECT d.id FROM delivery d WHERE ",
+    due!(),
+    " ORDER BY d.due_at, d.id LIMIT $4) RETURNING id"
+);
+
+/// Materialised, so that the planner can't run the limited part twice and claim too many.
+const CLAIM_POSTGRES: &str = concat!(
+    "WITH free AS MATERIALIZED (SELECT d.id FROM delivery d WHERE ",
+    due!(),
+    " ORDER BY d.due_at, d.id LIMIT $4 FOR UPDATE SKIP LOCKED)
+     UPDATE delivery SET state = 'claimed', claimed_by = $3 FROM free WHERE delivery.id = free.id RETURNING delivery.id"
+);
+
+const RELEASE: &str = "
+    UPDATE delivery SET state = n.state, reason = n.reason, due_at = COALESCE(n.due_at, delivery.due_at),
+        not_after = CASE WHEN n.due_at IS NULL THEN delivery.not_after ELSE n.not_after END, claimed_by = NULL,
+        finished_at = CASE WHEN n.final = 1 THEN $2 ELSE NULL END
+    FROM (SELECT CAST(r.value->>'delivery' AS BIGINT) AS delivery, r.value->>'state' AS state, r.value->>'reason' AS reason,
+                 CAST(r.value->>'due_at' AS BIGINT) AS due_at, CAST(r.value->>'not_after' AS BIGINT) AS not_after,
+                 CAST(r.value->>'final' AS BIGINT) AS final
+          FROM json_each($1) AS r) AS n
+    WHERE delivery.id = n.delivery AND delivery.state = 'claimed' AND delivery.claimed_by = $3";
+
+impl Store {
+    /// Takes up to `limit` due deliveries of a lane for `daemon`, oldest first.
+    ///
+    /// # Errors
+    /// The database does not answer; then none is taken.
+    pub async fn claim(&self, daemon: DaemonId, lane: &str, now: Timestamp, limit: i64) -> Result<Vec<Claimed>> {
+        let text = match self.engine {
+            Engine::Sqlite { .. } => CLAIM_SQLITE,
+            Engine::Postgres(_) => CLAIM_POSTGRES,
+        };
+        let columns = format!(
+            "SELECT {COLUMNS}, d.sender, d.payload, d.sha256, {} AS blocked FROM json_each($1) AS r
+             JOIN delivery d ON d.id = CAST(CAST(r.value AS TEXT) AS BIGINT) ORDER BY d.due_at, d.id",
+            blocked!("$2")
+        );
+        let rows = transaction!(self, tx => {
+            let taken = sqlx::query_scalar::<_, i64>(text)
+                .bind(lane)
+                .bind(micros(now))
+                .bind(daemon.0)
+                .bind(limit)
+                .fetch_all(&mut *tx)
+                .await?;
+            sqlx::query_as::<_, ClaimedSql>(sqlx::AssertSqlSafe(columns))
+                .bind(super::words::id_list(taken))
+                .bind(micros(now))
+                .fetch_all(&mut *tx)
+                .await?
+        });
+        rows.into_iter()
+            .map(|row| {
+                Ok(Claimed {
+                    row: row.row.try_into()?,
+                    sender: row.sender,
+                    payload: row.payload,
+                    sha256: row.sha256,
+                    blocked: row.blocked,
+                })
+            })
+            .collect()
+    }
+
+    /// Gives claimed deliveries back, none of whose bytes have left.
+    ///
+    /// # Errors
+    /// The database does not answer; then they stay claimed until the daemon restarts.
+    pub async fn release(&self, act: &Act, daemon: DaemonId, releases: &[Release]) -> Result<Released> {
+        let list: Vec<_> = releases.iter().map(release_row).collect();
+        let list = rows(&list)?;
+        let moved = transaction!(self, tx => {
+            sqlx::query(RELEASE).bind(list).bind(micros(act.at)).bind(daemon.0).execute(&mut *tx).await?.rows_affected()
+        });
+        Ok(moved)
+    }
+
+    /// When the next delivery of a lane is due, or one that is due stops being paused.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn next_due_at(&self, lane: &str, now: Timestamp) -> Result<Option<Timestamp>> {
+        let at = reading!(self, conn => {
+            sqlx::query_scalar::<_, Option<i64>>(
+                "SELECT MIN(at) FROM (
+                    SELECT MIN(due_at) AS at FROM delivery WHERE lane = $1 AND state IN ('scheduled', 'retry') AND due_at > $2
+                    UNION ALL SELECT MIN(until) FROM pause WHERE ended_at IS NULL AND until > $2) AS t",
+            )
+            .bind(lane)
+            .bind(micros(now))
+            .fetch_one(&mut *conn)
+            .await?
+        });
+        maybe_instant(at)
+    }
+
+    /// The lanes in which something waits.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn waiting_lanes(&self) -> Result<Vec<(String, Timestamp)>> {
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, (String, i64)>(
+                "SELECT lane, MIN(due_at) FROM delivery WHERE state IN ('scheduled', 'retry') GROUP BY lane ORDER BY lane",
+            )
+            .fetch_all(&mut *conn)
+            .await?
+        });
+        rows.into_iter().map(|(lane, at)| Ok((lane, instant(at)?))).collect()
+    }
+}
+
+fn release_row(release: &Release) -> serde_json::Value {
+    json!({
+        "delivery": release.delivery, "state": word(&release.to), "reason": release.reason,
+        "due_at": release.due_at.map(micros), "not_after": release.not_after.map(micros),
+        "final": i64::from(release.to.is_final()),
+    })
+}

@@ -1,0 +1,143 @@
+//! What a manager's digest is made of: their clients' letters, results and exclusions.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::deliveries::{COLUMNS, DeliverySql};
+use super::words::{instant, maybe_instant, micros, parse};
+use super::{DeliveryRow, Result, Store, reading};
+use crate::model::id::{ContactId, UserId};
+use crate::model::plan::LeftOut;
+
+/// A letter that goes to one client next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UpcomingLetter {
+    /// To whom.
+    pub contact: ContactId,
+    /// The campaign.
+    pub campaign: String,
+    /// The step.
+    pub step: String,
+    /// When it is due.
+    pub at: Timestamp,
+    /// When its window closes.
+    pub closes_at: Option<Timestamp>,
+    /// There is a valid mail address.
+    pub has_email: bool,
+    /// It waits: `all`, `campaign`, `contact` or `domain`.
+    pub paused: Option<String>,
+}
+
+impl Store {
+    /// The deliveries to an owner's clients that ended in a span of time, by when.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn finished_for(&self, owner: UserId, from: Timestamp, until: Timestamp) -> Result<Vec<DeliveryRow>> {
+        let text = format!(
+            "SELECT {COLUMNS} FROM delivery d JOIN contact c ON c.id = d.contact_id JOIN account a ON a.id = c.account_id
+             WHERE a.owner_id = $1 AND d.purpose = 'campaign'
+               AND ((d.finished_at >= $2 AND d.finished_at < $3) OR d.state = 'uncertain') ORDER BY d.finished_at, d.id"
+        );
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, DeliverySql>(sqlx::AssertSqlSafe(text))
+                .bind(owner.0)
+                .bind(micros(from))
+                .bind(micros(until))
+                .fetch_all(&mut *conn)
+                .await?
+        });
+        rows.into_iter().map(DeliveryRow::try_from).collect()
+    }
+
+    /// The letters that go to an owner's clients next: each active plan's waiting step.
+    /// `None` takes every owner's.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn upcoming_for(&self, owner: Option<UserId>, now: Timestamp) -> Result<Vec<UpcomingLetter>> {
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, (i64, String, String, Option<i64>, Option<i64>, i64, Option<String>)>(
+                "SELECT p.contact_id, p.campaign, p.step, COALESCE(d.due_at, p.next_at), COALESCE(d.not_after, p.closes_at),
+                    CAST(CASE WHEN EXISTS (SELECT 1 FROM contact_point t WHERE t.contact_id = p.contact_id AND t.channel = 'email'
+                              AND t.state = 'valid') THEN 1 ELSE 0 END AS BIGINT),
+                    (SELECT MIN(u.scope) FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > $2)
+                        AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = p.campaign)
+                          OR (u.scope = 'contact' AND u.value = CAST(p.contact_id AS TEXT))
+                          OR (u.scope = 'domain' AND EXISTS (SELECT 1 FROM contact_point t WHERE t.contact_id = p.contact_id
+                                AND t.channel = 'email' AND t.state = 'valid' AND t.folded LIKE '%@' || u.value))))
+                 FROM plan p JOIN account a ON a.id = p.account_id LEFT JOIN delivery d ON d.id = p.delivery_id
+                 WHERE p.state = 'active' AND p.step IS NOT NULL AND ($1 IS NULL OR a.owner_id = $1)
+                   AND (d.id IS NULL OR d.state IN ('scheduled', 'retry'))
+                 ORDER BY 4, p.id",
+            )
+            .bind(owner.map(|id| id.0))
+            .bind(micros(now))
+            .fetch_all(&mut *conn)
+            .await?
+        });
+        rows.into_iter()
+            .filter_map(|(contact, campaign, step, at, closes_at, has_email, paused)| {
+                let at = at?;
+                Some((contact, campaign, step, at, closes_at, has_email, paused))
+            })
+            .map(|(contact, campaign, step, at, closes_at, has_email, paused)| {
+                Ok(UpcomingLetter {
+                    contact: ContactId(contact),
+                    campaign,
+                    step,
+                    at: instant(at)?,
+                    closes_at: maybe_instant(closes_at)?,
+                    has_email: has_email == 1,
+                    paused,
+                })
+            })
+            .collect()
+    }
+
+    /// How many of an owner's clients matched campaigns applied in a span of time, and how many
+    /// of them are left out by which rule.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn left_out_for(
+        &self,
+        owner: UserId,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<(i64, Vec<(LeftOut, Option<String>, i64)>)> {
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, (Option<String>, Option<String>, i64)>(
+                "SELECT m.left_out, a.country, COUNT(*) FROM membership m JOIN contact c ON c.id = m.contact_id
+                 JOIN account a ON a.id = c.account_id
+                 WHERE a.owner_id = $1 AND m.at >= $2 AND m.at < $3 GROUP BY m.left_out, a.country ORDER BY 3 DESC, 1, 2",
+            )
+            .bind(owner.0)
+            .bind(micros(from))
+            .bind(micros(until))
+            .fetch_all(&mut *conn)
+            .await?
+        });
+        let total = rows.iter().map(|(.., count)| count).sum();
+        let left_out = rows
+            .into_iter()
+            .filter_map(|(reason, country, count)| reason.map(|reason| (reason, country, count)))
+            .map(|(reason, country, count)| Ok((parse(&reason, "why one is left out")?, country, count)))
+            .collect::<Result<_>>()?;
+        Ok((total, left_out))
+    }
+
+    /// When the newest digest of a user was scheduled, by its key's date.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn last_digest(&self, user: UserId) -> Result<Option<Timestamp>> {
+        let at = reading!(self, conn => {
+            sqlx::query_scalar::<_, Option<i64>>("SELECT MAX(due_at) FROM delivery WHERE purpose = 'digest' AND user_id = $1")
+                .bind(user.0)
+                .fetch_one(&mut *conn)
+                .await?
+        });
+        maybe_instant(at)
+    }
+}

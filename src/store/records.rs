@@ -1,0 +1,297 @@
+//! One client's record: account, contact, points, consents, suppressions, pauses.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::words::{instant, maybe, maybe_instant, parse};
+use super::{PauseRow, Result, Store, StoreError, pauses, reading};
+use crate::model::account::Account;
+use crate::model::address::{Channel, EmailAddress, PhoneNumber};
+use crate::model::consent::{Basis, Consent};
+use crate::model::contact::Contact;
+use crate::model::id::{AccountId, ContactId, UserId};
+use crate::model::suppression::{Reason, Scope};
+use crate::model::text::Line;
+use crate::model::user::User;
+
+/// Everything a letter, a page or a person needs to know about one contact.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Client {
+    /// The person.
+    pub contact: Contact,
+    /// The company.
+    pub account: Account,
+    /// The account manager.
+    pub owner: Option<User>,
+    /// The last touch, from the timeline or an import.
+    pub last_touch: Option<Timestamp>,
+}
+
+/// One contact point as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PointRow {
+    /// Its channel.
+    pub channel: Channel,
+    /// The address.
+    pub address: String,
+    /// It can be used.
+    pub valid: bool,
+    /// Why not, if it can't.
+    pub reason: Option<String>,
+}
+
+/// One suppression that touches a contact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SuppressionRow {
+    /// What it covers.
+    pub scope: Scope,
+    /// Why.
+    pub reason: Reason,
+    /// Since when.
+    pub at: Timestamp,
+    /// Until when, if it was lifted.
+    pub lifted_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ClientSql {
+    id: i64,
+    account_id: i64,
+    name: String,
+    given_name: Option<String>,
+    title: Option<String>,
+    language: Option<String>,
+    zone: String,
+    zone_source: String,
+    last_touch: Option<i64>,
+    email: Option<String>,
+    fax: Option<String>,
+    phone: Option<String>,
+    account_name: String,
+    org_number: Option<String>,
+    country: Option<String>,
+    city: Option<String>,
+    tier: Option<String>,
+    person_type: Option<String>,
+    owner_id: Option<i64>,
+    needs: String,
+    tags: String,
+}
+
+/// The columns of [`ClientSql`]; `$1` is a JSON array of contact ids.
+const SELECT_CLIENTS: &str = "
+    SELECT c.id, c.account_id, c.name, c.given_name, c.title, c.language, c.zone, c.zone_source, c.last_touch,
+           (SELECT MIN(p.address) FROM contact_point p WHERE p.contact_id = c.id AND p.channel = 'email' AND p.state = 'valid') AS email,
+           (SELECT MIN(p.address) FROM contact_point p WHERE p.contact_id = c.id AND p.channel = 'fax' AND p.state = 'valid') AS fax,
+           (SELECT MIN(p.address) FROM contact_point p WHERE p.contact_id = c.id AND p.channel = 'call' AND p.state = 'valid') AS phone,
+           a.name AS account_name, a.org_number, a.country, a.city, a.tier, a.person_type, a.owner_id,
+           COALESCE((SELECT string_agg(m.mark, '\n') FROM account_mark m WHERE m.account_id = a.id AND m.kind = 'need'), '') AS needs,
+           COALESCE((SELECT string_agg(m.mark, '\n') FROM account_mark m WHERE m.account_id = a.id AND m.kind = 'tag'), '') AS tags
+    FROM json_each($1) AS r
+    JOIN contact c ON c.id = CAST(CAST(r.value AS TEXT) AS BIGINT)
+    JOIN account a ON a.id = c.account_id
+    ORDER BY c.id";
+
+fn line(text: String) -> Result<Line> {
+    Line::parse(&text).map_err(|_| StoreError::Word { value: "a broken line".into(), expected: "one line of text" })
+}
+
+fn marks(text: &str) -> Vec<String> {
+    let mut marks: Vec<_> = text.split('\n').filter(|mark| !mark.is_empty()).map(str::to_owned).collect();
+    marks.sort();
+    marks
+}
+
+fn email(text: Option<String>) -> Result<Option<EmailAddress>> {
+    let parsed = text.map(|text| EmailAddress::parse(&text)).transpose();
+    parsed.map_err(|_| StoreError::Word { value: "a broken address".into(), expected: "an e-mail address" })
+}
+
+fn number(text: Option<String>) -> Result<Option<PhoneNumber>> {
+    let parsed = text.map(|text| PhoneNumber::from_e164(&text)).transpose();
+    parsed.map_err(|_| StoreError::Word { value: "a broken number".into(), expected: "a telephone number" })
+}
+
+impl ClientSql {
+    fn contact(&self) -> Result<Contact> {
+        Ok(Contact {
+            id: ContactId(self.id),
+            account: AccountId(self.account_id),
+            name: line(self.name.clone())?,
+            given_name: self.given_name.clone().map(line).transpose()?,
+            title: self.title.clone().map(line).transpose()?,
+            language: maybe(self.language.as_deref(), "a language")?,
+            zone: self.zone.clone(),
+            zone_source: parse(&self.zone_source, "where a zone came from")?,
+            email: email(self.email.clone())?,
+            fax: number(self.fax.clone())?,
+            phone: number(self.phone.clone())?,
+        })
+    }
+
+    fn account(self) -> Result<Account> {
+        Ok(Account {
+            id: AccountId(self.account_id),
+            name: line(self.account_name)?,
+            org_number: self.org_number,
+            country: self.country,
+            city: self.city.map(line).transpose()?,
+            tier: self.tier.map(line).transpose()?,
+            person_type: maybe(self.person_type.as_deref(), "a person type")?,
+            owner: self.owner_id.map(UserId),
+            needs: marks(&self.needs),
+            tags: marks(&self.tags),
+        })
+    }
+}
+
+impl Store {
+    /// The records of these contacts, by id; unknown ids are left out.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn clients(&self, contacts: &[ContactId]) -> Result<Vec<Client>> {
+        let users = self.users().await?;
+        let ids = super::words::id_list(contacts.iter().map(|id| id.0));
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, ClientSql>(SELECT_CLIENTS).bind(ids).fetch_all(&mut *conn).await?
+        });
+        rows.into_iter()
+            .map(|row| {
+                let owner = row.owner_id.and_then(|id| users.iter().find(|user| user.id.0 == id)).cloned();
+                let last_touch = maybe_instant(row.last_touch)?;
+                Ok(Client { contact: row.contact()?, account: row.account()?, owner, last_touch })
+            })
+            .collect()
+    }
+
+    /// One contact's record.
+    ///
+    /// # Errors
+    /// There is no such contact, or the database does not answer.
+    pub async fn get_client(&self, contact: ContactId) -> Result<Client> {
+        let absent = || StoreError::Absent { what: "contact", key: contact.to_string() };
+        self.clients(&[contact]).await?.into_iter().next().ok_or_else(absent)
+    }
+
+    /// Contacts by e-mail address, fax number, id, external id or a part of the name or company.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn search_contacts(&self, query: &str, limit: i64) -> Result<Vec<ContactId>> {
+        let folded = query.trim().to_lowercase();
+        let rows = reading!(self, conn => {
+            sqlx::query_scalar::<_, i64>(
+                "SELECT c.id FROM contact c JOIN account a ON a.id = c.account_id
+                 WHERE c.external_id = $1 OR CAST(c.id AS TEXT) = $1
+                    OR EXISTS (SELECT 1 FROM contact_point p WHERE p.contact_id = c.id AND p.folded = $1)
+                    OR c.folded LIKE '%' || $1 || '%' OR a.folded LIKE '%' || $1 || '%'
+                 ORDER BY CASE WHEN EXISTS (SELECT 1 FROM contact_point p WHERE p.contact_id = c.id AND p.folded = $1)
+                               THEN 0 WHEN c.folded = $1 THEN 1 ELSE 2 END, c.id
+                 LIMIT $2",
+            )
+            .bind(folded)
+            .bind(limit)
+            .fetch_all(&mut *conn)
+            .await?
+        });
+        Ok(rows.into_iter().map(ContactId).collect())
+    }
+
+    /// A contact's points, dead ones too.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn points(&self, contact: ContactId) -> Result<Vec<PointRow>> {
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, (String, String, String, Option<String>)>(
+                "SELECT channel, address, state, reason FROM contact_point WHERE contact_id = $1 ORDER BY channel, id",
+            )
+            .bind(contact.0)
+            .fetch_all(&mut *conn)
+            .await?
+        });
+        rows.into_iter()
+            .map(|(channel, address, state, reason)| {
+                Ok(PointRow { channel: parse(&channel, "a channel")?, address, valid: state == "valid", reason })
+            })
+            .collect()
+    }
+
+    /// A contact's consents, withdrawn ones too.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn consents(&self, contact: ContactId) -> Result<Vec<Consent>> {
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, (String, String, String, i64, Option<i64>)>(
+                "SELECT channel, basis, evidence, given_at, withdrawn_at FROM consent WHERE contact_id = $1 ORDER BY id",
+            )
+            .bind(contact.0)
+            .fetch_all(&mut *conn)
+            .await?
+        });
+        rows.into_iter()
+            .map(|(channel, basis, evidence, given_at, withdrawn_at)| {
+                Ok(Consent {
+                    contact,
+                    channel: parse(&channel, "a channel")?,
+                    basis: parse::<Basis>(&basis, "a basis")?,
+                    evidence,
+                    given_at: instant(given_at)?,
+                    withdrawn_at: maybe_instant(withdrawn_at)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The suppressions that touch a contact or one of its points.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn suppressions(&self, contact: ContactId) -> Result<Vec<SuppressionRow>> {
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, (String, String, i64, Option<i64>)>(
+                "SELECT s.scope, s.reason, s.at, s.lifted_at FROM suppression s
+                 WHERE (s.scope = 'contact' AND s.value = CAST($1 AS TEXT))
+                    OR (s.scope = 'address' AND s.value IN (SELECT folded FROM contact_point WHERE contact_id = $1))
+                 ORDER BY s.at, s.id",
+            )
+            .bind(contact.0)
+            .fetch_all(&mut *conn)
+            .await?
+        });
+        rows.into_iter()
+            .map(|(scope, reason, at, lifted_at)| {
+                Ok(SuppressionRow {
+                    scope: parse(&scope, "a scope")?,
+                    reason: parse(&reason, "a reason")?,
+                    at: instant(at)?,
+                    lifted_at: maybe_instant(lifted_at)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The pauses in force over a contact: its own, its campaigns', its domain's, everything's.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn pauses_over(&self, contact: ContactId) -> Result<Vec<PauseRow>> {
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, pauses::PauseSql>(
+                "SELECT scope, value, reason, actor, at, until, ended_at FROM pause p
+                 WHERE p.ended_at IS NULL AND (p.scope = 'all'
+                    OR (p.scope = 'contact' AND p.value = CAST($1 AS TEXT))
+                    OR (p.scope = 'campaign' AND p.value IN (SELECT campaign FROM plan WHERE contact_id = $1 AND state = 'active'))
+                    OR (p.scope = 'domain' AND EXISTS (SELECT 1 FROM contact_point c WHERE c.contact_id = $1
+                            AND c.channel = 'email' AND c.folded LIKE '%@' || p.value)))
+                 ORDER BY p.at",
+            )
+            .bind(contact.0)
+            .fetch_all(&mut *conn)
+            .await?
+        });
+        rows.into_iter().map(PauseRow::try_from).collect()
+    }
+}
