@@ -1,0 +1,7 @@
+//! What the test programs share; each takes it in by
+//! `#[path = "support/mod.rs"] mod support;` or, beside it, `mod support;`.
+//!
+//! Nothing here may sleep or reach outside the loopback interface.
+#![allow(dead_code, reason = "each test program uses a part, so an expectation would fail in one that uses all")]
+
+pub mod services;
