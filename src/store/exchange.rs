@@ -169,8 +169,8 @@ const FINISH_DELIVERIES: &str = "
     RETURNING delivery.id";
 
 const HANDOFF: &str = concat!(
-    "UPDATE delivery SET state = 'handoff', tries = tries + 1, frozen = COALESCE(frozen, n.frozen), sha256 = COALESCE(sha256, n.sha256),
-        message_id = COALESCE(message_id, n.message_id)
+    "UPDATE delivery SET state = 'handoff', tries = delivery.tries + 1, frozen = COALESCE(delivery.frozen, n.frozen),
+        sha256 = COALESCE(delivery.sha256, n.sha256), message_id = COALESCE(delivery.message_id, n.message_id)
      FROM (SELECT CAST(r.value->>'delivery' AS BIGINT) AS delivery, r.value->>'frozen' AS frozen, r.value->>'sha256' AS sha256,
                   r.value->>'message_id' AS message_id FROM json_each($1) AS r) AS n
      WHERE delivery.id = n.delivery AND delivery.id IN (
@@ -178,7 +178,7 @@ const HANDOFF: &str = concat!(
            AND d.state = 'claimed' AND d.claimed_by = $3 AND (",
     blocked!("$2"),
     ") IS NULL)
-     RETURNING id"
+     RETURNING delivery.id"
 );
 
 const INSERT_ATTEMPTS: &str = "

@@ -4,4 +4,5 @@
 //! Nothing here may sleep or reach outside the loopback interface.
 #![allow(dead_code, reason = "each test program uses a part, so an expectation would fail in one that uses all")]
 
+pub mod databases;
 pub mod services;
