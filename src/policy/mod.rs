@@ -1,4 +1,20 @@
 //! Rules that decide, without touching anything: windows, holidays, law, caps,
 //! lateness, retries.
 //!
-//! Every function is pure; time and chance are parameters.
+//! Every function is pure; time and chance are parameters. What a rule decides
+//! goes back to the stage that asked, which writes it down with the rule's name.
+
+pub mod calendar;
+pub mod choice;
+pub mod cron;
+pub mod digest;
+pub mod holiday;
+pub mod holidays;
+pub mod late;
+pub mod law;
+pub mod local;
+pub mod retry;
+pub mod suppress;
+pub mod wait;
+pub mod window;
+pub mod zone;
