@@ -42,6 +42,8 @@ pub enum LeftOut {
     SoleTrader,
     /// Nobody said what kind of person it is.
     PersonTypeUnknown,
+    /// A private person, who is never written to.
+    PrivatePerson,
     /// The country is not known, so no rule can be named.
     CountryUnknown,
     /// The person, the address or the domain is suppressed.

@@ -141,7 +141,7 @@ pub fn judge(
     let (rule, left_out) = match (person_type, channel) {
         (PersonType::Private, _) => {
             let rule = concat!("a private person is never written to (", version!(), ")");
-            return Judgement::LeftOut(LeftOut::NoConsent, rule);
+            return Judgement::LeftOut(LeftOut::PrivatePerson, rule);
         }
         (_, Channel::Call) => {
             let rule = concat!("a call is the manager's own act (", version!(), ")");
