@@ -8,6 +8,7 @@ pub mod calendar;
 pub mod choice;
 pub mod cron;
 pub mod digest;
+pub mod enrolment;
 pub mod holiday;
 pub mod holidays;
 pub mod late;
