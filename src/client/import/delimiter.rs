@@ -53,10 +53,10 @@ pub(super) fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
     ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(text.as_bytes())
 }
 
-/// The first record that is not empty.
+/// The first record with a word in it.
 fn first_record(text: &str, delimiter: u8) -> StringRecord {
     let mut records = reader(text, delimiter).into_records().filter_map(Result::ok);
-    records.find(|record| record.iter().any(|field| !field.trim().is_empty())).unwrap_or_default()
+    records.find(|record| record.iter().any(|field| field.contains(char::is_alphanumeric))).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -71,7 +71,8 @@ mod tests {
             ("company\tname\n", b'\t'),
             ("\"company\";\"name; or so\"\n", b';'),
             ("company\n", b','),
-            ("\n;;\nFöretag|Namn\n", b'|'),
+            ("\n;;\nFöretag;Namn\n", b';'),
+            ("Företag|Namn\n", b'|'),
         ];
         for (text, delimiter) in cases {
             assert_eq!(detect(text, None), Layout { delimiter, skip: 0 }, "{text}");

@@ -37,8 +37,10 @@ impl Header {
             }
             let free = folded.iter().enumerate().filter(|(index, _)| !taken.contains(index));
             let meant = free.filter_map(|(index, header)| Some((index, Field::of_header(header)?)));
-            let meant: Vec<(usize, Strength)> =
-                meant.filter(|(_, (found, _))| found == field).map(|(index, (_, strength))| (index, strength)).collect();
+            let meant: Vec<(usize, Strength)> = meant
+                .filter(|(_, (found, _))| found == field)
+                .map(|(index, (_, strength))| (index, strength))
+                .collect();
             columns.extend(choose(*field, &meant, &written, &mut faults).map(|index| (*field, index)));
         }
         let header = Self { written, columns };
@@ -88,7 +90,9 @@ impl Header {
         });
         let hint = match close {
             Some(header) => format!("is it `{header}`? Then say so in a mapping: {name} = \"{header}\""),
-            None => format!("the first line must name the columns; a mapping can say which one it is: {name} = \"...\""),
+            None => {
+                format!("the first line must name the columns; a mapping can say which one it is: {name} = \"...\"")
+            }
         };
         HeaderFault::Column { index: 0, message: format!("no column holds `{name}`"), hint: Some(hint) }
     }
@@ -108,7 +112,8 @@ fn mapped(
         let found: Vec<usize> = (0..folded.len()).filter(|index| folded[*index] == wanted).collect();
         match found[..] {
             [] => {
-                let mistake = mapping.mistake(entry, format!("the client file has no column `{}`", tame(&entry.header)));
+                let mistake =
+                    mapping.mistake(entry, format!("the client file has no column `{}`", tame(&entry.header)));
                 let close = did_you_mean(&entry.header, written.iter().map(String::as_str));
                 faults.push(HeaderFault::Mapping(match close {
                     Some(header) => mistake.aside(format!("did you mean `{header}`?")),

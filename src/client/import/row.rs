@@ -136,16 +136,8 @@ pub(super) fn read(cells: &mut Cells<'_>, line: usize, options: &Options) -> Tol
     let (Some(account), Some(contact)) = (account, contact) else { return Told { row: None, keys: Vec::new() } };
     let keys = keys(external, &account, &contact);
     let key = keys.first().map(|(key, _)| key.clone());
-    let row = key.map(|key| ClientRow {
-        line,
-        key,
-        account,
-        contact,
-        consent_email,
-        consent_fax,
-        suppressed,
-        last_touch,
-    });
+    let row =
+        key.map(|key| ClientRow { line, key, account, contact, consent_email, consent_fax, suppressed, last_touch });
     Told { row, keys }
 }
 

@@ -227,7 +227,8 @@ mod tests {
 
     #[test]
     fn reads_numbers_as_people_and_excel_write_them() {
-        for text in ["070-174 06 12", "0701740612", "701740612", "+46 (0)70-174 06 12", "0046701740612", "070/1740612"] {
+        for text in ["070-174 06 12", "0701740612", "701740612", "+46 (0)70-174 06 12", "0046701740612", "070/1740612"]
+        {
             assert_eq!(phone(text, "SE").map(|n| n.as_str().to_owned()), Ok("+46701740612".to_owned()), "{text}");
         }
         assert!(phone("7,02E+08", "SE").unwrap_err().contains("Excel"));
@@ -238,8 +239,8 @@ mod tests {
 
     #[test]
     fn checks_swedish_registry_numbers() {
-        for text in ["559980-0019", "5599800019", "165599800019", "SE559980001901"] {
-            assert_eq!(org_number(text, "SE").as_deref(), Ok("5599800019"), "{text}");
+        for text in ["559980-0017", "5599800017", "165599800017", "SE559980001701"] {
+            assert_eq!(org_number(text, "SE").as_deref(), Ok("5599800017"), "{text}");
         }
         assert!(org_number("559980-0018", "SE").unwrap_err().contains("check digit"));
         assert!(org_number("5,56E+09", "SE").unwrap_err().contains("Excel"));
