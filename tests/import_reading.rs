@@ -16,11 +16,12 @@ fn try_read(bytes: &[u8]) -> Result<Reading, ImportError> {
 }
 
 fn read_text(text: &str) -> Reading {
-    try_read(text.as_bytes()).unwrap()
+    try_read(text.as_bytes()).expect("the text is no foreign format")
 }
 
 fn fixture(name: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/csv").join(name)).unwrap()
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/csv").join(name))
+        .expect("the fixture is there")
 }
 
 /// Every mistake as an editor's user would look for it.

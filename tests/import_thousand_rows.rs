@@ -152,7 +152,7 @@ fn reading(draft: &Draft) -> Reading {
         zone: "Europe/Stockholm".to_owned(),
         today: date(2027, 2, 24),
     };
-    read(Path::new("clients.csv"), draft.text.as_bytes(), &options).unwrap()
+    read(Path::new("clients.csv"), draft.text.as_bytes(), &options).expect("it is UTF-8")
 }
 
 #[test]

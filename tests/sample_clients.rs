@@ -16,7 +16,7 @@ fn clients() -> Vec<ClientRow> {
         zone: "Europe/Stockholm".to_owned(),
         today: date(2027, 2, 24),
     };
-    let reading = read(Path::new("clients.csv"), CLIENTS, &options).unwrap();
+    let reading = read(Path::new("clients.csv"), CLIENTS, &options).expect("it is UTF-8");
     assert_eq!((reading.mistakes, reading.unmapped_headers), (Vec::new(), Vec::new()));
     reading.rows
 }
