@@ -265,7 +265,7 @@ async fn sends_over_a_real_line() {
         eprintln!("skipped: OUTREACHD_TEST_FAXSIM names no gateway");
         return;
     };
-    let pdf = one_page("Fyrljus AB, ref FL-2027-0612");
+    let pdf = letter("Fyrljus AB, referens FL-2027-0612: vi mater garna ljuset i ert lager");
     let gateway = gateway(&base, "key", "secret", Duration::from_secs(10));
     let cases = [
         ("+46701740612", FaxResult::Delivered),
@@ -304,14 +304,18 @@ async fn ended(gateway: &Gateway, id: &str) -> FaxResult {
     panic!("the fax does not end");
 }
 
-/// A PDF of one A4 page with one line of text.
-fn one_page(line: &str) -> Vec<u8> {
-    let content = format!("BT /F1 24 Tf 60 700 Td ({line}) Tj ET");
+/// A PDF of three A4 pages full of `line`: longer on the line than the 20 s after which a call drops.
+fn letter(line: &str) -> Vec<u8> {
+    let rows: String = (0..40).map(|row| format!("{row} {line}) Tj T* (")).collect();
+    let content = format!("BT /F1 11 Tf 16 TL 60 760 Td ({rows}) Tj ET");
+    let page = "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 6 0 R \
+                /Resources << /Font << /F1 7 0 R >> >> >>";
     let objects = [
         "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
-        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>".to_owned(),
-        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>"
-            .to_owned(),
+        "<< /Type /Pages /Kids [3 0 R 4 0 R 5 0 R] /Count 3 >>".to_owned(),
+        page.to_owned(),
+        page.to_owned(),
+        page.to_owned(),
         format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()),
         "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>".to_owned(),
     ];
@@ -322,8 +326,8 @@ fn one_page(line: &str) -> Vec<u8> {
         pdf.extend(format!("{} 0 obj\n{object}\nendobj\n", n + 1).bytes());
     }
     let start = pdf.len();
-    pdf.extend(b"xref\n0 6\n0000000000 65535 f \n");
+    pdf.extend(b"xref\n0 8\n0000000000 65535 f \n");
     pdf.extend(offsets.iter().flat_map(|at| format!("{at:010} 00000 n \n").into_bytes()));
-    pdf.extend(format!("trailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n").bytes());
+    pdf.extend(format!("trailer\n<< /Size 8 /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n").bytes());
     pdf
 }

@@ -341,11 +341,11 @@ mod tests {
 
     #[tokio::test]
     async fn refuses_a_name_that_resolves_to_this_machine() {
-        // `localhost.` is another spelling than the one that may be configured.
-        let client = HttpClient::new(&url("https://fax.example/"), Limits::default()).unwrap();
-        let error = client.get(url("http://localhost.:9/")).await.unwrap_err();
-        assert!(error.nothing_left(), "{error}");
-        assert_eq!(error.to_string(), "cannot connect: the name leads to a private address");
+        let localhost = || "localhost".parse::<Name>().unwrap();
+        let refused = Reach::of(&url("https://fax.example/")).resolve(localhost()).await.err().unwrap();
+        assert_eq!(refused.to_string(), "the name leads to a private address");
+        let mut own = Reach::of(&url("http://localhost:8765/")).resolve(localhost()).await.unwrap();
+        assert!(own.all(|to| to.ip().is_loopback()));
     }
 
     #[test]

@@ -19,7 +19,9 @@ pub fn classify(error_type: &str, code: i64) -> FaxResult {
         (_, 17) => FaxResult::Busy,
         (_, 16 | 30 | 48) => FaxResult::NoAnswer,
         (_, 13 | 14 | 132) => FaxResult::NotAFax,
-        (_, 34 | 49) => FaxResult::BadNumber,
+        // Only of a call: the same numbers among FAX_ERROR are a T.30 engine's own codes
+        // (49 is a dropped call there), and this kind marks the client's record for good.
+        ("CALL_ERROR", 34 | 49) => FaxResult::BadNumber,
         (_, 7 | 25 | 31 | 32 | 68) => FaxResult::Incompatible,
         // 6, 8, 10-12, 15, 18-29, 38-44, 60, 63 and whatever is new.
         _ => FaxResult::Line,
@@ -32,11 +34,10 @@ mod tests {
 
     #[test]
     fn reads_each_row_of_the_table() {
-        let rows: [(FaxResult, &[i64]); 7] = [
+        let rows: [(FaxResult, &[i64]); 6] = [
             (FaxResult::Busy, &[17]),
             (FaxResult::NoAnswer, &[16, 30, 48]),
             (FaxResult::NotAFax, &[13, 14, 132]),
-            (FaxResult::BadNumber, &[34, 49]),
             (FaxResult::Incompatible, &[7, 25, 31, 32, 68]),
             (FaxResult::Account, &[46]),
             (FaxResult::Document, &[113]),
@@ -59,6 +60,10 @@ mod tests {
         assert_eq!(classify("DOCUMENT_CONVERSION_ERROR", 133), FaxResult::Document);
         assert_eq!(classify("DOCUMENT_CONVERSION_ERROR", 17), FaxResult::Document);
         assert_eq!(classify("CALL_ERROR", 133), FaxResult::Line);
+        for code in [34, 49] {
+            assert_eq!(classify("CALL_ERROR", code), FaxResult::BadNumber);
+            assert_eq!(classify("FAX_ERROR", code), FaxResult::Line);
+        }
     }
 
     #[test]
