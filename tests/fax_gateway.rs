@@ -1,5 +1,7 @@
 //! Faxes from our side of the line to the gateway's, over real HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;

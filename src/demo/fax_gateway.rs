@@ -6,13 +6,15 @@
 //! the same story runs on a virtual clock. It listens on loopback only, dials
 //! nobody, and sends no callbacks: the daemon polls it as it polls a real one.
 
+mod sent;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -25,6 +27,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
+
+use sent::Sent;
 
 /// The key the gateway knows.
 pub const KEY: &str = "demo";
@@ -200,8 +204,8 @@ struct Rows {
 }
 
 impl FaxGateway {
-    /// Starts on a free loopback port. `script` is told the number and the how
-    /// manieth fax to it this is, from 1, and says how the call ends.
+    /// Starts on a free loopback port. `script` is told the number and which
+    /// fax to it this is, counted from 1, and says how the call ends.
     ///
     /// # Errors
     /// No port can be had.
@@ -344,55 +348,6 @@ async fn list(State(world): State<Arc<World>>, Query(filter): Query<Filter>) -> 
     let wanted = rows.faxes.iter().rev().filter(|fax| fax.to.starts_with(&filter.to)).filter(since);
     let faxes: Vec<Value> = wanted.map(|fax| fax.told(now)).collect();
     axum::Json(json!({ "totalItems": faxes.len(), "totalPages": 1, "pageNumber": 1, "faxes": faxes })).into_response()
-}
-
-/// A submission as it was read.
-struct Sent {
-    to: String,
-    fields: Map<String, Value>,
-    pdf: Bytes,
-}
-
-impl Sent {
-    async fn read(request: Request) -> Result<Self, Response> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let is_form = kind.is_some_and(|kind| kind.starts_with("multipart/form-data"));
-        let read = if is_form { read_form(request).await } else { read_json(request).await };
-        let (fields, pdf) = read.ok_or_else(|| refuse(StatusCode::BAD_REQUEST, "the body cannot be read"))?;
-        let to = fields.get("to").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let is_number = to.len() > 7 && to.strip_prefix('+').is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
-        if !is_number {
-            return Err(refuse_field("to", "not a number in E.164 form"));
-        }
-        if !pdf.starts_with(b"%PDF-") {
-            return Err(refuse_field("files", "not a PDF"));
-        }
-        Ok(Self { to, fields, pdf })
-    }
-}
-
-async fn read_json(request: Request) -> Option<(Map<String, Value>, Bytes)> {
-    let body = Bytes::from_request(request, &()).await.ok()?;
-    let Ok(Value::Object(mut fields)) = serde_json::from_slice(&body) else { return None };
-    let files = fields.remove("files")?;
-    let pdf = BASE64.decode(files.get(0)?.get("file")?.as_str()?.as_bytes()).ok()?;
-    Some((fields, pdf.into()))
-}
-
-async fn read_form(request: Request) -> Option<(Map<String, Value>, Bytes)> {
-    let mut form = Multipart::from_request(request, &()).await.ok()?;
-    let (mut fields, mut pdf) = (Map::new(), Bytes::new());
-    while let Some(field) = form.next_field().await.ok()? {
-        let name = field.name()?.to_owned();
-        if name == "file" {
-            pdf = field.bytes().await.ok()?;
-            continue;
-        }
-        let text = field.text().await.ok()?;
-        let value = if name == "labels" { serde_json::from_str(&text).ok()? } else { Value::String(text) };
-        fields.insert(name, value);
-    }
-    Some((fields, pdf))
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response {
