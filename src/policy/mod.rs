@@ -9,6 +9,7 @@ pub mod choice;
 pub mod cron;
 pub mod digest;
 pub mod enrolment;
+pub mod fax_retry;
 pub mod holiday;
 pub mod holidays;
 pub mod late;
