@@ -1,1 +1,3 @@
 //! An invented company on this machine only: mail server, fax gateway and clients that answer.
+
+pub mod mail_server;
