@@ -89,7 +89,8 @@ impl Conversation {
 
     async fn offer(&mut self) -> io::Result<()> {
         let options = &self.shared.options;
-        let mut lines = vec!["mail.fyrljus.example".to_owned(), "8BITMIME".to_owned(), "ENHANCEDSTATUSCODES".to_owned()];
+        let mut lines =
+            vec!["mail.fyrljus.example".to_owned(), "8BITMIME".to_owned(), "ENHANCEDSTATUSCODES".to_owned()];
         lines.extend(options.pipelining.then(|| "PIPELINING".to_owned()));
         lines.extend(options.dsn.then(|| "DSN".to_owned()));
         lines.extend(options.max_size_bytes.map(|bytes| format!("SIZE {bytes}")));

@@ -115,7 +115,11 @@ impl Connector {
         Ok((wire, offers))
     }
 
-    async fn shake_hands<S: Stream + 'static>(&self, tls: &Tls, stream: S) -> Result<impl Stream + 'static, ConnectError> {
+    async fn shake_hands<S: Stream + 'static>(
+        &self,
+        tls: &Tls,
+        stream: S,
+    ) -> Result<impl Stream + 'static, ConnectError> {
         let shaken = tokio::time::timeout(self.timers.command, tls.begin(stream, &self.at)).await;
         shaken.unwrap_or_else(|_| Err(self.lost("the tls handshake", WireError::Timeout(self.timers.command))))
     }
@@ -160,9 +164,7 @@ impl Protection {
             config::Tls::Starttls => Ok(Self::Starttls(tls(name)?)),
             config::Tls::Implicit => Ok(Self::Implicit(tls(name)?)),
             config::Tls::None if is_this_machine(&relay.host) => Ok(Self::Loopback),
-            config::Tls::None => {
-                Err(SetupError::ClearRemote { relay: relay.id.clone(), host: relay.host.clone() })
-            }
+            config::Tls::None => Err(SetupError::ClearRemote { relay: relay.id.clone(), host: relay.host.clone() }),
         }
     }
 }

@@ -128,7 +128,9 @@ mod tests {
 
     #[test]
     fn refuses_addresses_that_would_leave_their_brackets() {
-        for hostile in ["a@b.example>\r\nRCPT TO:<c@d.example", "a b@c.example", "a@b.example>", "<a@b.example", "å@b.example", ""] {
+        for hostile in
+            ["a@b.example>\r\nRCPT TO:<c@d.example", "a b@c.example", "a@b.example>", "<a@b.example", "å@b.example", ""]
+        {
             let refused = envelope("ut@fyrljus.example", hostile).commands(&Offers::default());
             assert!(matches!(refused, Err(Verdict::Rejected(_))), "{hostile:?}");
         }

@@ -119,7 +119,9 @@ pub enum ConnectError {
         at: String,
     },
     /// Something was slipped in before TLS began.
-    #[error("the relay {at} sent more than it was asked before tls began; somebody may be meddling with the connection")]
+    #[error(
+        "the relay {at} sent more than it was asked before tls began; somebody may be meddling with the connection"
+    )]
     Injected {
         /// Host and port.
         at: String,
@@ -141,7 +143,9 @@ pub enum ConnectError {
         at: String,
     },
     /// The certificate is signed by nobody we trust.
-    #[error("the certificate of the relay {at} is signed by an unknown authority; name its authority's PEM file in ca_file")]
+    #[error(
+        "the certificate of the relay {at} is signed by an unknown authority; name its authority's PEM file in ca_file"
+    )]
     CertificateIssuer {
         /// Host and port.
         at: String,
@@ -163,7 +167,9 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// No way to log in that we know.
-    #[error("the relay {at} offers no login by PLAIN or LOGIN (it offers {offered}); check `port`, or remove `username`")]
+    #[error(
+        "the relay {at} offers no login by PLAIN or LOGIN (it offers {offered}); check `port`, or remove `username`"
+    )]
     NoLogin {
         /// Host and port.
         at: String,

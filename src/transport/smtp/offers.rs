@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn reads_what_it_uses_in_any_case() {
-        let offers = read("250-mx.relay.example\n250-pipelining\n250-SIZE 1000\n250-AUTH PLAIN login\n250-DSN\n250 STARTTLS");
+        let offers =
+            read("250-mx.relay.example\n250-pipelining\n250-SIZE 1000\n250-AUTH PLAIN login\n250-DSN\n250 STARTTLS");
         assert!(offers.pipelining && offers.dsn && offers.starttls && offers.size);
         assert_eq!(offers.max_size_bytes, Some(1000));
         assert!(offers.has_auth("LOGIN") && !offers.has_auth("XOAUTH2"));

@@ -76,7 +76,9 @@ impl Session {
         let stained = match self.state {
             State::Ready => false,
             State::Stained => true,
-            State::Open | State::Lost => return Err(Verdict::NotSent("the session cannot be used any more".to_owned())),
+            State::Open | State::Lost => {
+                return Err(Verdict::NotSent("the session cannot be used any more".to_owned()));
+            }
         };
         self.state = State::Lost;
         if !self.wire.is_quiet().await {
