@@ -106,11 +106,14 @@ async fn says_that_the_certificate_is_for_another_name() {
 
 #[tokio::test]
 async fn says_that_the_authority_is_unknown() {
-    let (authority, other) = (Authority::new(), Authority::new());
-    let server = server(Protection::Implicit(authority.server("127.0.0.1", 2999)), "PLAIN").await;
-    let password = secret(PASSWORD);
-    let error = connect_error(&relay_with(&server, "implicit", &other, &password)).await;
-    assert!(matches!(error, ConnectError::CertificateIssuer { .. }) && error.is_permanent(), "{error}");
+    // One of another name, and one of the same name with another key (a CA made anew).
+    for other in [Authority::named("Fyr"), Authority::new()] {
+        let config = Authority::new().server("127.0.0.1", 2999);
+        let server = server(Protection::Implicit(config), "PLAIN").await;
+        let password = secret(PASSWORD);
+        let error = connect_error(&relay_with(&server, "implicit", &other, &password)).await;
+        assert!(matches!(error, ConnectError::CertificateIssuer { .. }) && error.is_permanent(), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -9,11 +9,11 @@ use outreachd::config::Relay;
 use outreachd::demo::mail_server::{Answer, Facts, MailServer, Options, Stage};
 use outreachd::transport::Verdict;
 use outreachd::transport::smtp::{ConnectError, Connector, Envelope, Session};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
 use rustls::ServerConfig;
 use tempfile::{NamedTempFile, TempPath};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 pub const LETTER: &[u8] = b"Subject: Ljuset i lagret\r\n\r\nHej Anna!\r\n";
 
@@ -80,7 +80,12 @@ pub struct Authority {
 
 impl Authority {
     pub fn new() -> Self {
+        Self::named("Lykta")
+    }
+
+    pub fn named(name: &str) -> Self {
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let key = KeyPair::generate().unwrap();
@@ -109,37 +114,35 @@ impl Authority {
     }
 }
 
-/// A peer that says a line for each line it hears, and then closes or waits.
+/// A peer that says a line for each line it hears.
 pub struct Peer {
     pub addr: SocketAddr,
+    /// Everything it heard, once the other side has closed.
     pub heard: tokio::task::JoinHandle<String>,
 }
 
 impl Peer {
     /// `lines` are said one by one, each but the first after something was heard.
-    /// Where `holds`, the peer then neither reads nor closes until the other side is gone.
-    pub async fn saying(lines: &'static [&'static str], holds: bool) -> Self {
+    /// Where `deaf`, the peer then reads no more, and does not close either.
+    pub async fn saying(lines: &'static [&'static str], deaf: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let heard = tokio::spawn(async move {
             let (mut tcp, _) = listener.accept().await.unwrap();
-            let heard = converse(&mut tcp, lines).await;
-            if holds {
+            let mut heard = Vec::with_capacity(16 * 1024);
+            for (index, line) in lines.iter().enumerate() {
+                if index > 0 {
+                    tcp.read_buf(&mut heard).await.unwrap();
+                }
+                tcp.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
+            }
+            if deaf {
                 std::future::pending::<()>().await;
             }
-            heard
+            // What was heard before a reset counts too.
+            let _end = tcp.read_to_end(&mut heard).await;
+            String::from_utf8(heard).unwrap()
         });
         Self { addr, heard }
     }
-}
-
-async fn converse(tcp: &mut TcpStream, lines: &[&str]) -> String {
-    let mut heard = Vec::new();
-    for (index, line) in lines.iter().enumerate() {
-        if index > 0 && tcp.read_buf(&mut heard).await.unwrap() == 0 {
-            break;
-        }
-        tcp.write_all(format!("{line}\r\n").as_bytes()).await.unwrap();
-    }
-    String::from_utf8(heard).unwrap()
 }

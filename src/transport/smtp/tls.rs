@@ -72,7 +72,10 @@ fn explain(error: io::Error, host: &str, at: &str) -> ConnectError {
         rustls::Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => {
             ConnectError::CertificateExpired { at }
         }
-        rustls::Error::InvalidCertificate(Bad::UnknownIssuer) => ConnectError::CertificateIssuer { at },
+        // A bad signature is an authority of that name with another key, one made anew.
+        rustls::Error::InvalidCertificate(Bad::UnknownIssuer | Bad::BadSignature) => {
+            ConnectError::CertificateIssuer { at }
+        }
         rustls::Error::InvalidCertificate(_) => ConnectError::Certificate { at, source: source.clone() },
         // "220 ..." read as a TLS record: the server greets in the clear.
         rustls::Error::InvalidMessage(_) => ConnectError::NotImplicit { at },
