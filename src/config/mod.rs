@@ -7,7 +7,7 @@
 mod load;
 mod overlay;
 mod secret;
-mod sections;
+pub mod sections;
 mod servers;
 pub mod shape;
 pub mod table;

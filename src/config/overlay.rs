@@ -16,9 +16,7 @@ const OWN: [&str; 3] = ["OUTREACHD_CONFIG", "OUTREACHD_AS", "OUTREACHD_LOG"];
 
 /// The variables that override a key, by name.
 pub(super) fn variables(environment: &[(String, String)]) -> Vec<&(String, String)> {
-    let is_key = |name: &str| {
-        name.starts_with(PREFIX) && !name.starts_with("OUTREACHD_TEST_") && !OWN.contains(&name)
-    };
+    let is_key = |name: &str| name.starts_with(PREFIX) && !name.starts_with("OUTREACHD_TEST_") && !OWN.contains(&name);
     let mut variables: Vec<_> = environment.iter().filter(|(name, _)| is_key(name)).collect();
     variables.sort();
     variables

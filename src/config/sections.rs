@@ -102,7 +102,9 @@ fn read_each<'r, T>(
             continue;
         };
         match seen.iter().find(|(known, _)| known == id(&thing)) {
-            Some((known, line)) => reader.report(&span, format!("the id `{known}` is given twice, first in line {line}")),
+            Some((known, line)) => {
+                reader.report(&span, format!("the id `{known}` is given twice, first in line {line}"))
+            }
             None => seen.push((id(&thing).to_owned(), reader.line_of(&span))),
         }
         things.push(Some(thing));
@@ -181,11 +183,7 @@ fn read_files(table: Option<Table<'_>>, site: &Site) -> Files {
     }
 }
 
-fn read_sender(
-    mut table: Table<'_>,
-    country: Option<&str>,
-    relays: Option<&[&str]>,
-) -> Option<(Sender, Range<usize>)> {
+fn read_sender(mut table: Table<'_>, country: Option<&str>, relays: Option<&[&str]>) -> Option<(Sender, Range<usize>)> {
     let id = read_id(&mut table);
     let legal_name = table.need("legal_name").and_then(|value| value.parse(Line::parse));
     let postal_address = table.need("postal_address").and_then(|value| value.parse(Line::parse));

@@ -68,15 +68,13 @@ pub(super) fn read_mailbox(mut table: Table<'_>, site: &Site) -> Option<(Mailbox
     let (id, span) = id?;
     let (port, tls) = (endpoint.port.unwrap_or(993), endpoint.tls?);
     let host = endpoint.host;
-    let mailbox =
-        Mailbox { id, maildir, host, port, tls, ca_file, username, password, folder: folder?, poll_s: poll? };
+    let mailbox = Mailbox { id, maildir, host, port, tls, ca_file, username, password, folder: folder?, poll_s: poll? };
     Some((mailbox, span))
 }
 
 pub(super) fn read_fax(mut table: Table<'_>, site: &Site) -> Option<Fax> {
-    let gateway = table.take("gateway").map_or(Some(FaxGateway::Sinch), |value| {
-        value.word(&[("sinch", FaxGateway::Sinch)])
-    });
+    let gateway =
+        table.take("gateway").map_or(Some(FaxGateway::Sinch), |value| value.word(&[("sinch", FaxGateway::Sinch)]));
     let base_url = table.need("base_url").and_then(|value| {
         let (reader, span) = (value.reader(), value.span());
         let url = url(value)?;

@@ -65,17 +65,27 @@ impl<'r> Reader<'r> {
         let mut last_line = 0;
         for error in errors {
             let span = error.span().unwrap_or(0..0);
-            let message = match (error.message(), self.text.get(span.clone())) {
-                ("duplicate key", Some(key)) => format!("the key `{key}` is given twice"),
-                (message, _) => message.lines().next().unwrap_or_default().to_owned(),
-            };
-            let mistake = self.mistake(&span, message);
+            let mistake = self.mistake(&span, self.syntax_message(error.message(), &span));
             if mistake.line != last_line {
                 last_line = mistake.line;
                 self.push(mistake);
             }
         }
         None
+    }
+
+    /// What the parser says, in words of a person where it has none.
+    fn syntax_message(&self, message: &str, span: &Range<usize>) -> String {
+        let rest = self.text.get(span.start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let rest = rest.split('#').next().unwrap_or_default().trim();
+        match (message, self.text.get(span.clone())) {
+            ("duplicate key", Some(key)) => format!("the key `{key}` is given twice"),
+            (message, _) if message.starts_with("string values must be quoted") => match rest {
+                "" => "the value is missing".to_owned(),
+                _ => "a text stands in quotes".to_owned(),
+            },
+            (message, _) => message.lines().next().unwrap_or_default().to_owned(),
+        }
     }
 
     /// The root table, whose keys are `keys`; none where the syntax is broken.
@@ -111,6 +121,11 @@ impl<'r> Reader<'r> {
         self.mistake(span, "").line
     }
 
+    /// How many mistakes were found so far.
+    pub fn count(&self) -> usize {
+        self.mistakes.borrow().len()
+    }
+
     /// Everything found, in the order of the file.
     pub fn into_mistakes(self) -> Vec<Mistake> {
         let mut mistakes = self.mistakes.into_inner();
@@ -126,6 +141,7 @@ pub struct Table<'r> {
     label: String,
     span: Range<usize>,
     entries: DeTable<'r>,
+    had_unknown: bool,
 }
 
 impl<'r> Table<'r> {
@@ -138,13 +154,14 @@ impl<'r> Table<'r> {
         entries: DeTable<'r>,
         keys: &[&'static str],
     ) -> Self {
-        let mut table = Self { reader, label: label.into(), span, entries };
+        let mut table = Self { reader, label: label.into(), span, entries, had_unknown: false };
         let unknown: Vec<_> = table
             .entries
             .keys()
             .filter(|key| !keys.contains(&key.get_ref().as_ref()))
             .map(|key| (key.get_ref().to_string(), key.span()))
             .collect();
+        table.had_unknown = !unknown.is_empty();
         for (key, span) in unknown {
             table.correct(&key, &span, keys);
         }
@@ -167,7 +184,8 @@ impl<'r> Table<'r> {
         if let Some(variable) = self.reader.variable_at(span) {
             let mistake = self.reader.mistake(span, format!("unknown variable `{variable}`"));
             let Some(meant) = meant else {
-                return mistake.hint("a variable is named after a key, as OUTREACHD_WEB__LISTEN after `listen` in [web]");
+                return mistake
+                    .hint("a variable is named after a key, as OUTREACHD_WEB__LISTEN after `listen` in [web]");
             };
             let name = variable.strip_prefix(PREFIX).unwrap_or(variable);
             let name = name.replacen(&key.to_uppercase(), &meant.to_uppercase(), 1);
@@ -176,7 +194,7 @@ impl<'r> Table<'r> {
         let mistake = self.reader.mistake(span, format!("unknown key `{key}`"));
         match meant {
             Some(meant) => mistake.aside(format!("did you mean `{meant}`?")),
-            None => mistake.hint(format!("the keys here are {}", enumerate(keys.iter().copied()))),
+            None => mistake.hint(format!("the keys here are {}", enumerate(keys.iter().copied(), "and"))),
         }
     }
 
@@ -231,14 +249,9 @@ impl<'r> Table<'r> {
         self.reader.report(&self.span, format!("missing key `{key}`{place}"));
     }
 
-    /// Whether a key is (still) there.
-    pub fn has(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
-    }
-
-    /// Whether nothing is left in it.
+    /// Whether nothing is left in it and nothing unknown was.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && !self.had_unknown
     }
 
     /// Where it begins: its header, or its braces.
@@ -252,11 +265,11 @@ impl<'r> Table<'r> {
     }
 }
 
-/// "`a`, `b` and `c`".
-pub(super) fn enumerate<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+/// "`a`, `b` and `c`", or with another conjunction.
+pub(super) fn enumerate<'a>(words: impl IntoIterator<Item = &'a str>, conjunction: &str) -> String {
     let mut words: Vec<_> = words.into_iter().map(|word| format!("`{word}`")).collect();
     match words.pop() {
-        Some(last) if !words.is_empty() => format!("{} and {last}", words.join(", ")),
+        Some(last) if !words.is_empty() => format!("{} {conjunction} {last}", words.join(", ")),
         last => last.unwrap_or_default(),
     }
 }

@@ -117,7 +117,7 @@ impl<'r> Value<'r> {
             return Some(*meaning);
         }
         let known = || words.iter().map(|(word, _)| *word);
-        let mut mistake = self.mistake(format!("cannot be `{text}`; it can be {}", enumerate(known())));
+        let mut mistake = self.mistake(format!("cannot be `{text}`; it can be {}", enumerate(known(), "or")));
         if let Some(meant) = did_you_mean(&text.to_lowercase(), known()) {
             mistake = mistake.aside(format!("did you mean `{meant}`?"));
         }
