@@ -107,7 +107,7 @@ impl Builder {
         }
     }
 
-    fn text(&mut self, text: &CowStr<'_>) {
+    fn text(&mut self, text: &str) {
         if let Some(code) = &mut self.code {
             code.push_str(text);
             return;
