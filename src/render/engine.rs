@@ -6,14 +6,13 @@
 //! capped, and partials cannot include themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
 
 use handlebars::{
-    Context, Handlebars, Helper, HelperDef, HelperResult, JsonValue, Output, RenderContext, RenderErrorReason,
-    Renderable, ScopedJson, Template, WriteOutput,
+    Context, Handlebars, RenderContext, RenderErrorReason, Renderable, Template, TemplateErrorReason, WriteOutput,
 };
 use serde_json::Value;
 
+use super::callable::{Capped, FirstFilled, Greeting, Slot};
 use super::mention::{self, Outline, blank, find};
 use super::mistake::{MistakeKind, RenderMistake, TemplateMistake};
 use super::set::{Kind, TemplateSet};
@@ -22,8 +21,9 @@ use crate::model::language::Language;
 use crate::model::mistake::did_you_mean;
 
 const LANGUAGES: [Language; 2] = [Language::Sv, Language::En];
-const MAX_OUTPUT_BYTES: usize = 512 * 1024;
 const MAX_NESTING: usize = 32;
+/// Partials that one letter may come to include, counted with repetition.
+const MAX_PARTIALS: usize = 1_000;
 
 /// A template that was read without mistakes.
 pub(super) struct Compiled {
@@ -97,11 +97,12 @@ impl Engine {
         source: &str,
         data: &Context,
     ) -> Result<String, Vec<RenderMistake>> {
-        let compiled = compile("subject", source).map_err(|found| found.into_iter().map(rendered).collect::<Vec<_>>())?;
-        let mut gaps = Vec::new();
-        self.gaps(Kind::Text, language, &compiled, data.data(), &[], &mut gaps);
-        if !gaps.is_empty() {
-            return Err(gaps);
+        let compiled =
+            compile("subject", source).map_err(|found| found.into_iter().map(rendered).collect::<Vec<_>>())?;
+        let mut search = Search::new(language, data.data());
+        self.gaps(&mut search, Kind::Text, &compiled, &[]);
+        if !search.found.is_empty() {
+            return Err(search.found);
         }
         self.write(Kind::Text, language, &compiled, data).map_err(|mistake| vec![mistake])
     }
@@ -114,30 +115,24 @@ impl Engine {
         data: &Context,
     ) -> Result<String, RenderMistake> {
         let registry = self.registries.get(&(kind, language)).expect("new() made one for each kind and language");
-        let mut capped = Capped(Vec::with_capacity(4096));
+        let mut capped = Capped::default();
         let mut output = WriteOutput::new(&mut capped);
         let mut context = RenderContext::new(Some(&compiled.file));
         let result = compiled.template.render(registry, data, &mut context, &mut output);
         result.map_err(|error| self.explain(compiled, &error))?;
-        String::from_utf8(capped.0).map_err(|_| RenderMistake::of(&compiled.file, "writes something that is no text"))
+        String::from_utf8(capped.into_bytes())
+            .map_err(|_| RenderMistake::of(&compiled.file, "writes something that is no text"))
     }
 
-    /// Everything that would be missing from a template for `data`, partials included.
-    pub(super) fn gaps(
-        &self,
-        kind: Kind,
-        language: Language,
-        compiled: &Compiled,
-        data: &Value,
-        shadows: &[String],
-        into: &mut Vec<RenderMistake>,
-    ) {
+    /// Everything that would be missing from a template for the data, partials included.
+    pub(super) fn gaps(&self, search: &mut Search<'_>, kind: Kind, compiled: &Compiled, shadows: &[String]) {
+        let data = search.data;
         for mention in compiled.outline.mentions.iter().filter(|mention| mention.reached(data)) {
             if mention.any_of.iter().any(|path| shadows.contains(&path[0])) {
                 continue;
             }
             let values: Vec<_> = mention.any_of.iter().map(|path| find(data, path)).collect();
-            let kind = match values.iter().position(Option::is_none) {
+            let gap = match values.iter().position(Option::is_none) {
                 Some(missing) => {
                     let path = mention.any_of[missing].join(".");
                     let meant = did_you_mean(&path, paths(data).iter().map(String::as_str)).map(str::to_owned);
@@ -148,15 +143,17 @@ impl Engine {
                 }
                 None => continue,
             };
-            let mistake = RenderMistake::at(&compiled.file, &compiled.source, mention.span.clone(), kind);
-            if !into.contains(&mistake) {
-                into.push(mistake);
+            let mistake = RenderMistake::at(&compiled.file, &compiled.source, mention.span.clone(), gap);
+            if !search.found.contains(&mistake) {
+                search.found.push(mistake);
             }
         }
         for include in compiled.outline.includes.iter().filter(|include| !include.rebased && include.reached(data)) {
-            let Some(partial) = self.find(kind, language, &include.name) else { continue };
+            let Some(partial) = self.find(kind, search.language, &include.name) else { continue };
             let shadows = [shadows, &include.shadows].concat();
-            self.gaps(kind, language, partial, data, &shadows, into);
+            if search.seen.insert((kind, include.name.clone(), shadows.clone())) {
+                self.gaps(search, kind, partial, &shadows);
+            }
         }
     }
 
@@ -165,9 +162,7 @@ impl Engine {
         let place = self.files.values().find(|file| file.file == named).unwrap_or(compiled);
         let start = mention::offset(&place.source, error.line_no.unwrap_or(1), error.column_no.unwrap_or(1));
         let kind = match error.reason() {
-            RenderErrorReason::MissingVariable(Some(path)) => {
-                MistakeKind::Missing { path: path.clone(), meant: None }
-            }
+            RenderErrorReason::MissingVariable(Some(path)) => MistakeKind::Missing { path: path.clone(), meant: None },
             RenderErrorReason::MissingVariable(None) => MistakeKind::Other("names a variable that is not there".into()),
             RenderErrorReason::IOError(_) => MistakeKind::Other("writes more than 512 kB".into()),
             reason => MistakeKind::Other(reason.to_string()),
@@ -217,9 +212,12 @@ impl Engine {
                 }
             }
         }
-        for ((kind, language, name), compiled) in &self.files {
-            for language in language.map_or(LANGUAGES.to_vec(), |language| vec![language]) {
-                self.follow(*kind, language, compiled, &mut vec![name.clone()], &mut mistakes);
+        for language in LANGUAGES {
+            for kind in Kind::ALL {
+                let mut trail = Trail { kind, language, names: Vec::new(), weights: BTreeMap::new() };
+                for ((_, _, name), _) in self.files.iter().filter(|((k, ..), _)| *k == kind) {
+                    self.follow(&mut trail, name, &mut mistakes);
+                }
             }
         }
         let mut seen = BTreeSet::new();
@@ -227,28 +225,58 @@ impl Engine {
         mistakes
     }
 
-    fn follow(
-        &self,
-        kind: Kind,
-        language: Language,
-        compiled: &Compiled,
-        trail: &mut Vec<String>,
-        mistakes: &mut Vec<TemplateMistake>,
-    ) {
+    /// How many templates `name` comes to render, itself included.
+    fn follow(&self, trail: &mut Trail, name: &str, mistakes: &mut Vec<TemplateMistake>) -> usize {
+        if let Some(weight) = trail.weights.get(name) {
+            return *weight;
+        }
+        let Some(compiled) = self.find(trail.kind, trail.language, name) else { return 1 };
+        trail.names.push(name.to_owned());
+        let mut weight = 1_usize;
         for include in &compiled.outline.includes {
-            let message = match self.find(kind, language, &include.name) {
+            let partial = self.find(trail.kind, trail.language, &include.name);
+            let message = match partial {
                 None => format!("there is no partial `{}`", include.name),
-                Some(_) if trail.contains(&include.name) => format!("`{}` comes to include itself", include.name),
-                Some(_) if trail.len() >= MAX_NESTING => "partials in partials, too deep".to_owned(),
-                Some(partial) => {
-                    trail.push(include.name.clone());
-                    self.follow(kind, language, partial, trail, mistakes);
-                    trail.pop();
-                    continue;
+                Some(_) if trail.names.contains(&include.name) => format!("`{}` comes to include itself", include.name),
+                Some(_) if trail.names.len() >= MAX_NESTING => "partials in partials, more than 32 deep".to_owned(),
+                Some(_) => {
+                    let (before, inner) = (weight, self.follow(trail, &include.name, mistakes));
+                    weight = weight.saturating_add(inner);
+                    // Said once, where the count first goes beyond.
+                    if before.max(inner) > MAX_PARTIALS || weight <= MAX_PARTIALS {
+                        continue;
+                    }
+                    "partials that come to more than 1000".to_owned()
                 }
             };
             mistakes.push(TemplateMistake::at(&compiled.file, &compiled.source, include.span.clone(), message));
         }
+        trail.names.pop();
+        trail.weights.insert(name.to_owned(), weight);
+        weight
+    }
+}
+
+/// The way from a template down its partials.
+struct Trail {
+    kind: Kind,
+    language: Language,
+    names: Vec<String>,
+    /// What was followed already.
+    weights: BTreeMap<String, usize>,
+}
+
+/// A look for gaps in the parts of one letter.
+pub(super) struct Search<'a> {
+    language: Language,
+    data: &'a Value,
+    pub(super) found: Vec<RenderMistake>,
+    seen: BTreeSet<(Kind, String, Vec<String>)>,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(language: Language, data: &'a Value) -> Self {
+        Self { language, data, found: Vec::new(), seen: BTreeSet::new() }
     }
 }
 
@@ -276,8 +304,14 @@ fn compile(file: &str, source: &str) -> Result<Compiled, Vec<TemplateMistake>> {
     let template = Template::compile_with_name(source, file.to_owned()).map_err(|error| {
         let (line, column) = error.pos().unwrap_or((1, 1));
         let at = mention::offset(source, line, column);
-        let reason = error.reason().to_string();
-        let message = reason.lines().next().unwrap_or("is no template").to_owned();
+        let message = match error.reason() {
+            // The parser names its grammar's rules, which say nothing to a writer.
+            TemplateErrorReason::InvalidSyntax(_) if at >= source.trim_end().len() => {
+                "the file ends before `}}` or `{{/...}}` closes what is open".to_owned()
+            }
+            TemplateErrorReason::InvalidSyntax(_) => "handlebars cannot be read from here on".to_owned(),
+            reason => reason.to_string(),
+        };
         vec![TemplateMistake::at(file, source, at..at, message)]
     })?;
     let (outline, mistakes) = mention::outline(file, source, &template);
@@ -324,76 +358,4 @@ fn paths(data: &Value) -> Vec<String> {
         }
     }
     out
-}
-
-/// Stops a template that writes without end.
-struct Capped(Vec<u8>);
-
-impl Write for Capped {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MAX_OUTPUT_BYTES {
-            return Err(io::Error::other("too long"));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// `{{or account.city "er ort"}}`: the first argument that holds something.
-struct FirstFilled;
-
-impl HelperDef for FirstFilled {
-    fn call_inner<'reg: 'rc, 'rc>(
-        &self,
-        helper: &Helper<'rc>,
-        _: &'reg Handlebars<'reg>,
-        _: &'rc Context,
-        _: &mut RenderContext<'reg, 'rc>,
-    ) -> Result<ScopedJson<'rc>, handlebars::RenderError> {
-        let filled = helper.params().iter().map(|param| param.value()).find(|value| !blank(value));
-        Ok(ScopedJson::Derived(filled.cloned().unwrap_or(JsonValue::Null)))
-    }
-}
-
-/// `{{greeting}}`: by the first name if it is known apart, else by the whole name.
-struct Greeting(Language);
-
-impl HelperDef for Greeting {
-    fn call_inner<'reg: 'rc, 'rc>(
-        &self,
-        _: &Helper<'rc>,
-        _: &'reg Handlebars<'reg>,
-        data: &'rc Context,
-        _: &mut RenderContext<'reg, 'rc>,
-    ) -> Result<ScopedJson<'rc>, handlebars::RenderError> {
-        let contact = &data.data()["contact"];
-        let name = [&contact["given_name"], &contact["name"]].into_iter().find(|name| !blank(name));
-        let name = name.and_then(Value::as_str).unwrap_or_default().trim();
-        let text = match self.0 {
-            Language::Sv => format!("Hej {name}!"),
-            Language::En => format!("Dear {name},"),
-        };
-        Ok(ScopedJson::Derived(JsonValue::String(text)))
-    }
-}
-
-/// Where a layout wants the letter, or the footer.
-struct Slot(char);
-
-impl HelperDef for Slot {
-    fn call<'reg: 'rc, 'rc>(
-        &self,
-        _: &Helper<'rc>,
-        _: &'reg Handlebars<'reg>,
-        _: &'rc Context,
-        _: &mut RenderContext<'reg, 'rc>,
-        out: &mut dyn Output,
-    ) -> HelperResult {
-        out.write(self.0.encode_utf8(&mut [0; 4]))?;
-        Ok(())
-    }
 }

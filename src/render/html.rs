@@ -24,7 +24,9 @@ fn write_blocks(blocks: &[Block], out: &mut String) {
             }
             Block::List { start, items } => write_list(*start, items, out),
             Block::Quote(blocks) => {
-                out.push_str("<blockquote style=\"margin:0 0 16px;padding-left:12px;border-left:3px solid #8c959f;\">\n");
+                out.push_str(
+                    "<blockquote style=\"margin:0 0 16px;padding-left:12px;border-left:3px solid #8c959f;\">\n",
+                );
                 write_blocks(blocks, out);
                 out.push_str("</blockquote>\n");
             }

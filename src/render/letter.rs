@@ -9,7 +9,7 @@ use handlebars::Context;
 use serde_json::Value;
 
 use super::block::Block;
-use super::engine::Engine;
+use super::engine::{Engine, Search};
 use super::mention::{blank, find};
 use super::mistake::{MistakeKind, RenderMistake, TemplateMistake};
 use super::set::{Kind, TemplateSet};
@@ -103,7 +103,7 @@ impl Renderer {
 
     /// What is missing from the parts that will be used.
     fn gaps(&self, letter: &Letter<'_>, data: &Value) -> Vec<RenderMistake> {
-        let mut mistakes = Vec::new();
+        let mut search = Search::new(letter.language, data);
         let fax = format!("{}.fax", letter.template);
         let (kinds, engine, language) = (Kind::ALL, &*self.0, letter.language);
         let mut parts = kinds.map(|kind| (kind, letter.template)).to_vec();
@@ -115,10 +115,10 @@ impl Renderer {
         parts.extend([(Kind::Markdown, "footer"), (Kind::Html, "layouts/letter"), (Kind::Text, "layouts/letter")]);
         for (kind, name) in parts {
             if let Some(compiled) = engine.find(kind, language, name) {
-                engine.gaps(kind, language, compiled, data, &[], &mut mistakes);
+                engine.gaps(&mut search, kind, compiled, &[]);
             }
         }
-        mistakes
+        search.found
     }
 
     fn subject(&self, letter: &Letter<'_>, data: &Context) -> Result<String, Vec<RenderMistake>> {
@@ -221,7 +221,10 @@ fn lawful(letter: &Letter<'_>, data: &Value, rendered: &Rendered) -> Result<(), 
         for (part, holds) in [("text", text.contains(&value)), ("html", html.contains(&escape_html(&value)))] {
             if !holds {
                 let file = format!("layouts/letter.{}", if part == "text" { "txt" } else { "html" });
-                return Err(RenderMistake::of(&file, format!("the {part} part leaves out `{path}`, which the law wants")));
+                return Err(RenderMistake::of(
+                    &file,
+                    format!("the {part} part leaves out `{path}`, which the law wants"),
+                ));
             }
         }
     }

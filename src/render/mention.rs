@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::mistake::TemplateMistake;
 
 /// The helpers a template may call with arguments.
-const HELPERS: [&str; 12] = ["or", "and", "not", "eq", "ne", "gt", "gte", "lt", "lte", "len", "lookup", "if"];
+const HELPERS: [&str; 11] = ["or", "and", "not", "eq", "ne", "gt", "gte", "lt", "lte", "len", "lookup"];
 
 /// What a template mentions.
 #[derive(Debug, Default)]
@@ -174,7 +174,7 @@ impl Walk<'_> {
 
     fn call(&mut self, call: &HelperTemplate, name: &str, start: usize, rebased: bool) {
         if !HELPERS.contains(&name) {
-            let known = HELPERS[..HELPERS.len() - 1].join(", ");
+            let known = HELPERS.join(", ");
             return self.refuse(start, &format!("there is no helper `{name}`; there are {known}"));
         }
         let paths = call.params.iter().map(|param| match param {

@@ -13,9 +13,11 @@
 //! `deliver` hands its bytes to a transport.
 
 mod block;
+mod callable;
 mod engine;
 mod fax;
 mod font;
+
 mod html;
 mod letter;
 mod mail;

@@ -216,7 +216,8 @@ mod tests {
     fn breaks_a_word_that_no_line_can_hold() {
         let lines = wrap(&plain(&format!("se {}", "x".repeat(200))), 11.5, 150.0);
         assert!(lines.iter().all(|line| right_edge(line) <= 150.0));
-        let count: usize = lines.iter().flat_map(|line| &line.pieces).map(|piece| piece.text.matches('x').count()).sum();
+        let count: usize =
+            lines.iter().flat_map(|line| &line.pieces).map(|piece| piece.text.matches('x').count()).sum();
         assert_eq!(count, 200);
     }
 

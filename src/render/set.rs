@@ -82,12 +82,7 @@ impl TemplateSet {
     }
 }
 
-fn read_folder(
-    dir: &Path,
-    prefix: &str,
-    depth: usize,
-    into: &mut BTreeMap<String, String>,
-) -> Result<(), RenderError> {
+fn read_folder(dir: &Path, prefix: &str, depth: usize, into: &mut BTreeMap<String, String>) -> Result<(), RenderError> {
     let failed = |source| RenderError::Read { path: dir.to_owned(), source };
     if depth == 0 {
         return Err(RenderError::TooMuch { path: dir.to_owned(), what: "folders in folders, more than 8 deep" });

@@ -21,7 +21,9 @@ fn lines(blocks: &[Block], width: usize) -> Vec<String> {
             Block::Heading { runs, .. } | Block::Paragraph(runs) => out.extend(wrap(runs, width)),
             Block::List { start, items } => out.extend(list(*start, items, width)),
             Block::Quote(blocks) => {
-                out.extend(lines(blocks, narrower(width, 2)).iter().map(|line| format!("> {line}").trim_end().to_owned()));
+                out.extend(
+                    lines(blocks, narrower(width, 2)).iter().map(|line| format!("> {line}").trim_end().to_owned()),
+                );
             }
             Block::Code(code) => out.extend(code.lines().map(|line| format!("    {line}").trim_end().to_owned())),
             Block::Rule => out.push("---".to_owned()),
