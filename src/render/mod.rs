@@ -17,7 +17,6 @@ mod callable;
 mod engine;
 mod fax;
 mod font;
-
 mod html;
 mod letter;
 mod mail;
