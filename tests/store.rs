@@ -1,5 +1,7 @@
 //! Every store case on both engines: what one text of SQL means must be the same on each.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -272,6 +272,26 @@ impl Default for Limits {
     }
 }
 
+impl Relay {
+    /// A relay without a login, with the time-outs of RFC 5321 4.5.3.2.
+    pub fn new(id: &str, host: &str, port: u16, tls: Tls) -> Self {
+        Self {
+            id: id.to_owned(),
+            host: host.to_owned(),
+            port,
+            tls,
+            ca_file: None,
+            username: None,
+            password: None,
+            hello: None,
+            sessions: 4,
+            messages_per_session: 100,
+            command_timeout_s: 300,
+            final_timeout_s: 600,
+        }
+    }
+}
+
 impl Config {
     /// The sender with this id, or the default one.
     pub fn find_sender(&self, id: Option<&str>) -> Option<&Sender> {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use outreachd::config::Relay;
+use outreachd::config::{Relay, SecretRef, Tls};
 use outreachd::demo::mail_server::{Answer, Facts, MailServer, Options, Stage};
 use outreachd::transport::Verdict;
 use outreachd::transport::smtp::{ConnectError, Connector, Envelope, Session};
@@ -27,9 +27,36 @@ pub fn envelope<'a>(to: &'a str, message: &[u8]) -> Envelope<'a> {
 }
 
 pub fn relay(addr: SocketAddr, more: &str) -> Relay {
-    let text =
-        format!("id = \"main\"\nhost = \"127.0.0.1\"\nport = {}\nhello = \"ut.fyrljus.example\"\n{more}", addr.port());
-    toml::from_str(&text).unwrap()
+    let mut relay = Relay::new("main", "127.0.0.1", addr.port(), Tls::Starttls);
+    relay.hello = Some("ut.fyrljus.example".into());
+    set(&mut relay, more);
+    relay
+}
+
+/// Sets the keys that `more` names, as a configuration file would.
+fn set(relay: &mut Relay, more: &str) {
+    for (key, value) in more.parse::<toml::Table>().unwrap() {
+        let text = value.as_str().unwrap_or_default().to_owned();
+        let number = u64::try_from(value.as_integer().unwrap_or_default()).unwrap();
+        match key.as_str() {
+            "host" => relay.host = text,
+            "tls" => relay.tls = tls(&text),
+            "ca_file" => relay.ca_file = Some(text.into()),
+            "username" => relay.username = Some(text),
+            "password" => relay.password = Some(SecretRef::File(value["file"].as_str().unwrap().into())),
+            "command_timeout_s" => relay.command_timeout_s = number,
+            "final_timeout_s" => relay.final_timeout_s = number,
+            other => panic!("no test sets {other}"),
+        }
+    }
+}
+
+fn tls(word: &str) -> Tls {
+    match word {
+        "none" => Tls::None,
+        "implicit" => Tls::Implicit,
+        _ => Tls::Starttls,
+    }
 }
 
 pub fn clear(addr: SocketAddr) -> Relay {

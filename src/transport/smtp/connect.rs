@@ -205,27 +205,27 @@ fn literal(address: IpAddr) -> String {
 mod tests {
     use super::*;
 
-    fn relay(text: &str) -> Relay {
-        toml::from_str(&format!("id = \"main\"\n{text}")).unwrap()
+    fn refusal(relay: &Relay) -> String {
+        Connector::new(relay).err().map(|error| error.to_string()).unwrap_or_default()
     }
 
-    fn refusal(text: &str) -> String {
-        Connector::new(&relay(text)).err().map(|error| error.to_string()).unwrap_or_default()
+    fn local() -> Relay {
+        Relay::new("main", "127.0.0.1", 25, config::Tls::None)
     }
 
     #[test]
     fn says_which_key_to_change() {
-        let remote = refusal("host = \"mx.relay.example\"\nport = 25\ntls = \"none\"");
+        let remote = refusal(&Relay::new("main", "mx.relay.example", 25, config::Tls::None));
         assert!(remote.contains("set tls = \"starttls\""), "{remote}");
         assert_eq!(
-            refusal("host = \"mx.relay.example\"\nport = 465"),
+            refusal(&Relay::new("main", "mx.relay.example", 465, config::Tls::Starttls)),
             "relay `main`: port 465 expects tls; set tls = \"implicit\""
         );
-        let half = refusal("host = \"127.0.0.1\"\nport = 25\ntls = \"none\"\nusername = \"ut\"");
+        let half = refusal(&Relay { username: Some("ut".into()), ..local() });
         assert!(half.contains("`password`"), "{half}");
-        let hello = refusal("host = \"127.0.0.1\"\nport = 25\ntls = \"none\"\nhello = \"a\\r\\nMAIL\"");
+        let hello = refusal(&Relay { hello: Some("a\r\nMAIL".into()), ..local() });
         assert!(hello.contains("`hello`"), "{hello}");
-        let host = refusal("host = \"not a host\"\nport = 587");
+        let host = refusal(&Relay::new("main", "not a host", 587, config::Tls::Starttls));
         assert!(host.contains("no host name"), "{host}");
     }
 
