@@ -2,3 +2,5 @@
 //! lateness, retries.
 //!
 //! Every function is pure; time and chance are parameters.
+
+pub mod bounce;
