@@ -191,9 +191,15 @@ proptest! {
 /// One row of a corpus' labels.csv.
 type Label = BTreeMap<String, String>;
 
-fn labels(folder: &Path) -> Vec<Label> {
-    let Ok(mut rows) = csv::Reader::from_path(folder.join("labels.csv")) else { return Vec::new() };
-    rows.deserialize().map(|row| row.unwrap()).collect()
+/// The labels of each message; one about several recipients has a row for each.
+fn labels(folder: &Path) -> BTreeMap<String, Vec<Label>> {
+    let Ok(mut rows) = csv::Reader::from_path(folder.join("labels.csv")) else { return BTreeMap::new() };
+    let mut messages: BTreeMap<String, Vec<Label>> = BTreeMap::new();
+    for row in rows.deserialize() {
+        let row: Label = row.unwrap();
+        messages.entry(row["path"].clone()).or_default().push(row);
+    }
+    messages
 }
 
 fn read_timed(path: &Path, slowest: &mut Duration) -> Reading {
@@ -221,58 +227,66 @@ fn measures_itself_on_a_labelled_corpus() {
     }
 }
 
+fn get<'a>(label: &'a Label, name: &str) -> &'a str {
+    label.get(name).map(String::as_str).unwrap_or_default()
+}
+
+/// Right ones of all.
+#[derive(Default)]
+struct Score(usize, usize);
+
+impl Score {
+    fn count(&mut self, right: bool) -> bool {
+        self.0 += usize::from(right);
+        self.1 += 1;
+        right
+    }
+}
+
+fn is_of_kind(label: &str, kind: ResponseKind) -> bool {
+    match label {
+        "bounce" => matches!(kind, ResponseKind::Bounce(_)),
+        "complaint" => kind == ResponseKind::Complaint,
+        "delayed" => kind == ResponseKind::Delayed,
+        "delivered" => kind == ResponseKind::Delivered,
+        "human" => matches!(kind, ResponseKind::Human(_)),
+        _ => matches!(kind, ResponseKind::Auto(_)),
+    }
+}
+
+fn is_hard(finding: &Finding) -> bool {
+    matches!(finding.kind, ResponseKind::Bounce(bounce) if bounce.is_dead_address())
+}
+
 fn measure_reports(folder: &Path, verbose: bool) {
-    let (mut kinds, mut named, mut hard) = ((0, 0), (0, 0), (0, 0));
+    let (mut kinds, mut named, mut hard) = (Score::default(), Score::default(), Score::default());
     let (mut false_hard, mut slowest) = (0, Duration::ZERO);
-    for label in labels(folder) {
-        let get = |name: &str| label.get(name).map(String::as_str).unwrap_or_default();
-        if get("contested") == "1" {
+    for (path, rows) in labels(folder) {
+        if rows.iter().any(|row| get(row, "contested") == "1") {
             continue;
         }
-        let reading = read_timed(&folder.join("msg").join(get("path")), &mut slowest);
-        let mut missed = Vec::new();
-        let matches = |kind: ResponseKind| match get("label") {
-            "bounce" => matches!(kind, ResponseKind::Bounce(_)),
-            "complaint" => kind == ResponseKind::Complaint,
-            "delayed" => kind == ResponseKind::Delayed,
-            "delivered" => kind == ResponseKind::Delivered,
-            _ => matches!(kind, ResponseKind::Auto(_)),
-        };
-        kinds.1 += 1;
-        let right = reading.findings.iter().any(|finding| matches(finding.kind));
-        kinds.0 += usize::from(right);
-        if !right {
-            missed.push("kind");
+        let reading = read_timed(&folder.join("msg").join(&path), &mut slowest);
+        let got: BTreeSet<_> =
+            reading.findings.iter().filter_map(|finding| finding.recipient.as_ref()).map(|r| r.to_lowercase()).collect();
+        let mut right =
+            kinds.count(rows.iter().all(|row| reading.findings.iter().any(|f| is_of_kind(get(row, "label"), f.kind))));
+        if rows.iter().all(|row| get(row, "recipient_certain") == "1") {
+            let wanted: BTreeSet<_> = rows.iter().map(|row| get(row, "recipient").to_lowercase()).collect();
+            right &= named.count(wanted == got);
         }
-        if get("recipient_certain") == "1" {
-            let wanted: BTreeSet<_> =
-                get("recipient").split([' ', ';', ',', '|']).map(str::to_lowercase).filter(|r| !r.is_empty()).collect();
-            let got: BTreeSet<_> =
-                reading.findings.iter().filter_map(|finding| finding.recipient.as_ref()).map(|r| r.to_lowercase()).collect();
-            named.1 += 1;
-            named.0 += usize::from(wanted == got);
-            if wanted != got {
-                missed.push("recipient");
+        for row in rows.iter().filter(|row| !get(row, "hard").is_empty()) {
+            let same = |f: &&Finding| f.recipient.as_ref().is_some_and(|r| r.eq_ignore_ascii_case(get(row, "recipient")));
+            let finding = reading.findings.iter().find(same).unwrap_or(&reading.findings[0]);
+            let wanted = get(row, "hard") == "1";
+            right &= hard.count(is_hard(finding) == wanted);
+            false_hard += usize::from(is_hard(finding) && !wanted);
+        }
+        if verbose && !right {
+            let want: Vec<_> = rows.iter().map(|r| ["label", "recipient", "status", "reason"].map(|n| get(r, n))).collect();
+            println!("{path}: want {want:?}");
+            for f in &reading.findings {
+                println!("   got {} {:?} {:?} {}: {:?}", f.kind.name(), f.recipient, f.enhanced, f.evidence.rule, f.reason);
             }
-        }
-        if !get("hard").is_empty() {
-            let dead = |finding: &Finding| matches!(finding.kind, ResponseKind::Bounce(bounce) if bounce.is_dead_address());
-            let got = reading.findings.iter().any(dead);
-            hard.1 += 1;
-            hard.0 += usize::from(got == (get("hard") == "1"));
-            false_hard += usize::from(got && get("hard") != "1");
-            if got != (get("hard") == "1") {
-                missed.push("hard");
-            }
-        }
-        if verbose && !missed.is_empty() {
-            let finding = &reading.findings[0];
-            println!(
-                "{}: {missed:?} want {} {} {} {}; got {} {:?} {:?} by {} | {}",
-                get("path"), get("label"), get("recipient"), get("reason"), get("status"),
-                finding.kind.name(), finding.recipient, finding.enhanced, finding.evidence.rule,
-                finding.reason.as_deref().unwrap_or_default()
-            );
         }
     }
     println!(

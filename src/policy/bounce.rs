@@ -65,7 +65,8 @@ fn plain(text: &str) -> String {
         }
     }
     plain.push(' ');
-    plain
+    // IronPort puts this before every answer, a policy's too.
+    plain.replace(" unknown address error ", " ")
 }
 
 /// Longer answers are read up to here; the reason stands in front.

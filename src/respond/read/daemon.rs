@@ -24,10 +24,11 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
     let body = mail.body();
     let notice = notice(&body);
     let failure = FAILURES.find(notice);
-    if !named && failure.is_none() {
+    let delayed = DELAYS.is_match(notice) || DELAYS.is_match(mail.subject());
+    let waits = delayed && DAEMONS.is_match(mail.headers.value("from").unwrap_or_default());
+    if !named && failure.is_none() && !waits {
         return None;
     }
-    let delayed = DELAYS.is_match(notice) || DELAYS.is_match(mail.subject());
     let given_up = GIVEN_UP.is_match(notice);
     let (line, text) = failure.map_or((0, ""), |found| (line_of(notice, found.start()), found.as_str()));
     let mut recipients: Vec<Option<String>> = failed_recipients(mail).into_iter().map(Some).collect();
@@ -74,6 +75,7 @@ fn why(said: &str, notice: &str) -> (Bounce, String, Option<String>) {
 
 /// The words of the server: the body up to the returned message.
 pub(super) fn notice(body: &str) -> &str {
+    let body = &body[..body.floor_char_boundary(64 << 10)];
     let end = RETURNED.find(body).map_or(body.len(), |found| found.start());
     // Lines that look like mail headers begin a returned message without a mark.
     let end = HEADERS.find(&body[..end]).map_or(end, |found| found.start());
@@ -97,15 +99,22 @@ pub(super) fn failed_recipients(mail: &Mail<'_>) -> Vec<String> {
     let notice = notice(&body);
     let ours = mail.from();
     let strangers = |address: &String| {
-        let machine = DAEMONS.is_match(address) || Some(address) == ours.as_ref();
-        !machine && !mail.headers.value("message-id").is_some_and(|id| id.contains(address.as_str()))
+        Some(address) != ours.as_ref() && !mail.headers.value("message-id").is_some_and(|id| id.contains(address.as_str()))
     };
     let (mut placed, mut beside, mut rest) = (Vec::new(), Vec::new(), Vec::new());
-    for line in notice.lines().take(400) {
+    let lines: Vec<&str> = notice.lines().take(400).collect();
+    for (number, line) in lines.iter().enumerate().filter(|(number, _)| !is_about_original(&lines, *number)) {
+        // "please contact" may stand at the end of the line above.
+        let above = number.checked_sub(1).map_or("", |above| lines[above].trim());
         for (at, address) in addresses_in(line).filter(|(_, address)| strangers(address)).take(10) {
             let before = line[..at].trim();
+            if before.trim_matches(['<', '"', '[', '(']).is_empty() && SENDERS.is_match(above) {
+                continue;
+            }
             let list = if PLACES.is_match(before) {
                 &mut placed
+            } else if DAEMONS.is_match(&address) {
+                continue;
             } else if FAILURES.is_match(line) && !SENDERS.is_match(before) {
                 &mut beside
             } else if !SENDERS.is_match(before) {
@@ -119,6 +128,16 @@ pub(super) fn failed_recipients(mail: &Mail<'_>) -> Vec<String> {
     let addressed = mail.addressed_to();
     rest.retain(|address| !addressed.contains(address));
     [placed, beside, rest.into_iter().take(1).collect()].into_iter().find(|list| !list.is_empty()).unwrap_or_default()
+}
+
+/// "Your message: To ..., Subject ..., Sent ..." tells of ours, not of who failed.
+fn is_about_original(lines: &[&str], at: usize) -> bool {
+    let begins = |line: &str, names: &[&str]| {
+        let line = line.trim_start_matches([' ', '\t', '*']).to_ascii_lowercase();
+        names.iter().any(|name| line.starts_with(name))
+    };
+    begins(lines[at], &["to:", "cc:", "from:"])
+        && lines[at + 1..].iter().take(4).any(|line| begins(line, &["subject:", "sent:", "date:"]))
 }
 
 fn push_all(list: &mut Vec<String>, addresses: impl Iterator<Item = String>) {
@@ -157,13 +176,13 @@ static SUBJECTS: LazyLock<RegexSet> = LazyLock::new(|| {
 });
 
 static DAEMONS: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)mailer[-_. ]?daemon|mail[-_. ]?daemon|postmaster|mail delivery|mail[-_. ]?system|mail administrator|mailadmin|mail server|bounce|symantec_?antivirus|mdaemon|delivery sub")
+    expression(r"(?i)mailer[-_. ]?daemon|mail[-_. ]?daemon|post[-_]?master|mail[-_. ]delivery|mail[-_. ]?system|mail administrator|mailadmin|mail server|bounce|symantec_?antivirus|mdaemon|delivery sub")
 });
 
 /// What a returned message stands behind.
 static RETURNED: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?im)^[ \t>|]*(?:[-_=*+]{2,} ?(?:below this line is a copy|this is a copy|original message|original header|returned message|unsent message|undelivered message|the header of|message header|failed message|forwarded message|start of returned|headers? follow|full message|the body of|transcript of original|included is a copy|returned mail|message body|ursprungligt|ursprüngliche)|(?:the )?original message (?:follows|was|header|text|is)?[^\n]{0,40}:?[ \t\r]*$|(?:a copy of the|the (?:first|beginning of the)|here (?:is|are) the) [^\n]{0,40}(?:message|headers?)|(?:unsent|undelivered|returned|attached) message (?:follows|below)|(?:message|your) (?:headers?|message) (?:follows?|is returned|was)\b[^\n]{0,60}:[ \t\r]*$|--- (?:enclosed are|undelivered)|[^\n]{0,60}original message headers?[^\n]{0,40}$|included below)",
+        r"(?im)^[ \t>|]*(?:[-_=*+]{2,} ?(?:below this line is a copy|this is a copy|original message|original header|returned message|unsent message|undelivered message|the header of|message header|failed message|forwarded message|start of returned|headers? follow|full message|the body of|transcript of original|included is a copy|returned mail|message body|ursprungligt|ursprüngliche)|(?:the )?original message (?:follows|was|header|text|is)?[^\n]{0,40}:?[ \t\r]*$|(?:a copy of the|the (?:first|beginning of the)|here (?:is|are) the) [^\n]{0,40}(?:message|headers?)|(?:unsent|undelivered|returned|attached) message (?:follows|below)|(?:message|your) (?:headers?|message) (?:follows?|is returned|was)\b[^\n]{0,60}[:.][ \t\r]*$|original mail as follows|--- (?:enclosed are|undelivered)|[^\n]{0,60}original message headers?[^\n]{0,40}$|included below)",
     )
 });
 
@@ -175,7 +194,7 @@ static HEADERS: LazyLock<Regex> = LazyLock::new(|| {
 /// Words of failure.
 static FAILURES: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)undeliver|not (?:be )?(?:able to )?deliver|non.?deliver|deliver[a-z]* (?:[a-z]+ ){0,6}(?:failed|failure|error|aborted|impossible|unsuccessful|delayed)|unable to (?:deliver|send|relay|transfer)|(?:failed|failure) (?:[a-z]+ ){0,4}(?:deliver|recipient|address)|could ?n[o']?.?t (?:be )?(?:delivered|deliver|reach|send|transfer)|cannot (?:be )?(?:deliver|send)|can't (?:be )?deliver|did not reach|didn't reach|fatal error|permanent (?:error|failure)|wasn't able to deliver|unknown (?:user|recipient|local|address|host|account)|(?:user|recipient|address|mailbox|account|host|domain)(?: is| was| name)? ?(?:unknown|not found|not exist|full|disabled|inactive|unavailable|rejected|invalid)|no such (?:user|recipient|mailbox|address|domain|account|person|local)|does(?: not|n't) exist|mailbox (?:is )?(?:currently )?full|over ?quota|quota exceeded|exceed[a-z]* (?:[a-z]+ ){0,3}(?:quota|size|limit|storage)|return(?:ed|ing) (?:[a-z]+ ){0,4}(?:message|mail|sender)|message (?:[a-z]+ ){0,5}(?:rejected|refused|bounced|blocked|returned|delayed)|was (?:rejected|refused|not delivered)|invalid (?:recipient|user|address|mailbox)|not listed in|undisclosed failure|\b5[05]\d[ -][^\n]{3}|\b5\.\d\.\d|mail system error|rejected|no longer|temporarily|still (?:trying|being retried)|kunde inte levereras|kan inte levereras|inte nått|nicht (?:zugestellt|ausgeliefert|erreicht)|konnte nicht|pas pu être|n'a pas|no se (?:ha )?(?:podido|pudo)|kunne ikke",
+        r"(?i)undeliver|error deliver|lookup failure|aborted after|invalid final delivery|not (?:be )?(?:able to )?deliver|non.?deliver|deliver[a-z]* (?:[a-z]+ ){0,6}(?:failed|failure|error|aborted|impossible|unsuccessful|delayed)|unable to (?:deliver|send|relay|transfer)|(?:failed|failure) (?:[a-z]+ ){0,4}(?:deliver|recipient|address)|could ?n[o']?.?t (?:be )?(?:delivered|deliver|reach|send|transfer)|cannot (?:be )?(?:deliver|send)|can't (?:be )?deliver|did not reach|didn't reach|fatal error|permanent (?:error|failure)|wasn't able to deliver|unknown (?:user|recipient|local|address|host|account)|(?:user|recipient|address|mailbox|account|host|domain)(?: is| was| name)? ?(?:unknown|not found|not exist|full|disabled|inactive|unavailable|rejected|invalid)|no such (?:user|recipient|mailbox|address|domain|account|person|local)|does(?: not|n't) exist|mailbox (?:is )?(?:currently )?full|over ?quota|quota exceeded|exceed[a-z]* (?:[a-z]+ ){0,3}(?:quota|size|limit|storage)|return(?:ed|ing) (?:[a-z]+ ){0,4}(?:message|mail|sender)|message (?:[a-z]+ ){0,5}(?:rejected|refused|bounced|blocked|returned|delayed)|was (?:rejected|refused|not delivered)|invalid (?:recipient|user|address|mailbox)|not listed in|undisclosed failure|\b5[05]\d[ -][^\n]{3}|\b5\.\d\.\d|mail system error|rejected|no longer|temporarily|still (?:trying|being retried)|kunde inte levereras|kan inte levereras|inte nått|nicht (?:zugestellt|ausgeliefert|erreicht)|konnte nicht|pas pu être|n'a pas|no se (?:ha )?(?:podido|pudo)|kunne ikke",
     )
 });
 
@@ -194,7 +213,7 @@ static GIVEN_UP: LazyLock<Regex> = LazyLock::new(|| {
 /// What may stand before a failed recipient at the start of a line.
 static PLACES: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)^[\s<\x22'`*>|.-]*(?:(?:(?:failed |final |original |intended |undeliverable )?(?:recipients?|address(?:es)?|addressee)|user|to|rcpt to|mailto|delivery to|e-?mail|mailbox|account)[\s:=<\x22'(*-]*)?(?:rfc822;\s*|smtp:\s*|mailto:)?[\s<\x22'`(]*$",
+        r"(?i)^[\s<\x22'`*>|.\[-]*(?:(?:(?:failed |final |original |intended |undeliverable )?(?:recipients?|address(?:es)?|addressee)|user|to|rcpt to|mailto|delivery to|e-?mail|mailbox|account)[\s:=<\x22'(*-]*)?(?:rfc822;\s*|smtp:\s*|mailto:)?[\s<\x22'`(\[]*$",
     )
 });
 

@@ -63,8 +63,8 @@ fn finding_of(block: &Fields, media: &str, mail: &Mail<'_>) -> Option<Finding> {
             let (kind, because, enhanced) = why(status, &diagnostic, mail);
             (ResponseKind::Bounce(kind), format!("dsn.failed: {because}"), enhanced)
         }
-        // An action nobody defined, with a failing status.
-        (_, Some('5')) => {
+        // An action nobody defined ("expired"), and no status of success.
+        (action, digit) if !action.is_empty() && digit != Some('2') => {
             let (kind, because, enhanced) = why(status, &diagnostic, mail);
             (ResponseKind::Bounce(kind), format!("dsn.failed: {because}"), enhanced)
         }

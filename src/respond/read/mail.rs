@@ -53,7 +53,10 @@ impl<'x> Mail<'x> {
         for (at, (name, value)) in message.headers_raw().enumerate().take(500) {
             headers.push(name, value, at + 1);
         }
-        let parts = message.parts.iter().take(MOST_PARTS).filter_map(Part::of).collect();
+        let mut parts: Vec<Part<'x>> = message.parts.iter().take(MOST_PARTS).filter_map(Part::of).collect();
+        if parts.iter().all(|part| part.text.trim().is_empty()) {
+            parts.extend(unparted(raw));
+        }
         Some(Self { message, headers, parts })
     }
 
@@ -153,6 +156,21 @@ impl<'x> Part<'x> {
     fn is_text(&self) -> bool {
         self.media.starts_with("text/")
     }
+}
+
+/// The body of a mail whose boundary is broken, as one text, and once more as a
+/// delivery status where it holds one.
+fn unparted(raw: &[u8]) -> Vec<Part<'static>> {
+    let text = String::from_utf8_lossy(&raw[..raw.len().min(MOST_TEXT)]).replace("\r\n", "\n");
+    let Some((_, body)) = text.split_once("\n\n") else { return Vec::new() };
+    let part = |media: &str, text: &str| Part { media: media.into(), text: Cow::Owned(text.into()), attached: false };
+    let mut parts = vec![part("text/plain", body)];
+    if let Some(at) = body.find("\nFinal-Recipient:") {
+        let from = body[..at].rfind("\n\n").unwrap_or(at);
+        let end = body[from..].find("\n--").map_or(body.len(), |end| from + end);
+        parts.push(part("message/delivery-status", &body[from..end]));
+    }
+    parts
 }
 
 fn headers_of(nested: &Message<'_>) -> String {

@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+/// Bytes of a body that are looked at; a person's words stand in front.
+const MOST_BYTES: usize = 64 << 10;
 /// Lines that are looked at.
 const MOST_LINES: usize = 2_000;
 /// Lines that a note like "On Monday, Karin wrote:" may be broken over.
@@ -14,6 +16,7 @@ const NOTE_LINES: usize = 5;
 
 /// The text a person wrote, without what they answered and without their signature.
 pub fn new_text(body: &str) -> String {
+    let body = &body[..body.floor_char_boundary(MOST_BYTES)];
     let lines: Vec<String> = body.lines().take(MOST_LINES).map(clean).collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     let kept = match quote_start(&lines) {
@@ -93,12 +96,15 @@ fn written_by(lines: &[&str], at: usize) -> Option<usize> {
         expression(concat!(
             r"(?i)^(?:",
             // A date or an opening word, who, and the verb at the end.
-            r"(?:on|am|le|den|el|il|op|em|dnia|w dniu|på|i|ons|tors|fre|lör|sön|mån|tis|vid|pada|\d|[\p{L}.]{2,12},? ).{0,30}\d.{0,350}\b(?:wrote|writes|skrev|skriver|schrieb|a écrit|escribió|ha scritto|schreef|geschreven|escreveu|napisał(?:\(a\)|a)?|napsal(?:\(a\)|a)?|kirjoitti|írta|a scris|yazdı|написал\p{L}*(?:\(\p{L}+\))?|пишет|menulis|wrote -{2,})\s?(?:\((?:a|as)\))?\s?[:：]?",
+            r"(?:on|am|le|den|el|il|op|em|dnia|w dniu|på|vid|pada|\d|\p{L}{2,12}[.,]{0,2} (?:\p{L}{2,12}\.? )?\d).{0,30}\d?.{0,350}\b(?:wrote|writes|skrev|skriver|schrieb|a écrit|escribió|ha scritto|schreef|geschreven|escreveu|napisał(?:\(a\)|a)?|napsal(?:\(a\)|a)?|kirjoitti|írta|a scris|yazdı|написал\p{L}*(?:\(\p{L}+\))?|пишет|пише|написав|menulis|wrote -{2,})\s?(?:\((?:a|as)\))?\s?[:：]?",
             // A name with an address, and the verb.
             r"|[^@]{0,100}<[^\s<>]{1,100}@[^\s<>]{1,100}>.{0,60}\b(?:wrote|skrev|schrieb|a écrit|escribió|ha scritto|schreef|escreveu|napisał)\s?:",
+            // Swedish puts the verb before the name, German may: a date, the verb, who.
+            r"|(?:den|på|vid|am|op|el|le|il|em|\d|\p{L}{2,12}[.,]{0,2} (?:\p{L}{2,12}\.? )?\d).{0,30}\d.{0,60}\b(?:skrev|schrieb|schreef|wrote)\b.{1,200}[:>]",
             // A date, a name with an address and a colon.
             r"|.{0,20}\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.{0,150}<[^<>]{1,100}@[^<>]{1,100}>\s?:",
             r"|.{0,40}\d{1,2}[:.]\d{2}.{0,40} from .{0,100}@.{0,100}:",
+            r"|(?:\p{L}{2,12}[.,]{0,2} )?\d{1,4}.{0,50}\d{1,2}[:.]\d{2}.{0,100}<[^<>\s]{1,100}@[^<>\s]{1,100}>\s?:",
             r"|\d{4}-\d{2}-\d{2} \d{1,2}:\d{2} (?:GMT|UTC)[+-]\d{1,2}(?::?\d{2})? .{1,100}",
             r"|on .{5,60}\d{1,2}:\d{2} ?(?:am|pm)? [+-]\d{4}, .{1,200}@.{1,200}",
             // East Asian languages put the verb last without a blank.
@@ -107,7 +113,7 @@ fn written_by(lines: &[&str], at: usize) -> Option<usize> {
         ))
     });
     static OPENS: LazyLock<Regex> = LazyLock::new(|| {
-        expression(r"(?i)^(?:on|am|le|den|el|il|op|em|dnia|w|på|i|vid|\d|\p{L}{2,10}[.,]? ).{0,60}\d|<[^<>\s]+@|\d{4}")
+        expression(r"(?i)^(?:(?:on|am|le|den|el|il|op|em|dnia|w|på|vid|pada) .{0,40}|\p{L}{2,12}[.,]{0,2} (?:\p{L}{2,12}\.? )?)?\d|<[^<>\s]+@|\d{4}")
     });
     let first = lines[at].trim();
     if !OPENS.is_match(first) || first.len() > 500 {

@@ -80,18 +80,24 @@ pub(super) fn return_date(text: &str, today: Date) -> Option<Date> {
         expression(r"(?i)\b(?:t\.?o\.?m|till och med|through|thru|inklusive|inkl|einschlie(?:ß|ss)lich|inclusive|including)\b")
     });
     let dates: Vec<Named> = dates(text, today).into_iter().filter(|named| named.date >= today).collect();
-    let near = |words: &Regex, behind: bool| {
+    let before = |words: &Regex| {
         dates.iter().find(|named| {
             let before = slice(text, named.start.saturating_sub(45), named.start);
-            let after = slice(text, named.end, named.end + 30);
-            let sentence = before.rfind(['.', '!', '\n']).filter(|i| before[*i..].starts_with(['!', '\n'])).map_or(before, |i| &before[i..]);
-            words.is_match(sentence) || behind && words.is_match(after.split(['.', '!', '\n']).next().unwrap_or_default())
+            words.is_match(before.rsplit(['!', '\n']).next().unwrap_or_default())
         })
     };
-    if let Some(named) = near(&BACK, true) {
+    // "ab 15. März wieder": behind the date, and before the next one.
+    let behind = |words: &Regex| {
+        dates.iter().enumerate().find(|(at, named)| {
+            let next = dates.get(at + 1).map_or(text.len(), |next| next.start);
+            let after = slice(text, named.end, next.min(named.end + 30));
+            words.is_match(after.split(['.', '!', '\n']).next().unwrap_or_default())
+        })
+    };
+    if let Some(named) = before(&BACK).or_else(|| behind(&BACK).map(|(_, named)| named)) {
         return Some(named.date);
     }
-    if let Some(named) = near(&UNTIL, false) {
+    if let Some(named) = before(&UNTIL) {
         let around = slice(text, named.start.saturating_sub(45), named.end + 20);
         let with_it = WITH_IT.is_match(around);
         return if with_it { named.date.tomorrow().ok() } else { Some(named.date) };
