@@ -1,6 +1,8 @@
 //! Reading what comes back, through the public face: each kind of mail once,
 //! hostile mail, and accuracy over a labelled corpus where one is at hand.
 
+#![expect(clippy::unwrap_used, reason = "helpers of a test fail by panicking, like the test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -140,7 +142,8 @@ fn reads_a_tower_of_parts_in_time() {
     for level in 0..5_000 {
         raw.push_str(&format!("Content-Type: multipart/mixed; boundary=\"b{level}\"\r\n\r\n--b{level}\r\n"));
     }
-    let wide: String = (0..20_000).map(|_| "--w\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\n".to_owned()).collect();
+    let wide: String =
+        (0..20_000).map(|_| "--w\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\n".to_owned()).collect();
     let wide = format!("Content-Type: multipart/digest; boundary=w\r\n\r\n{wide}");
     let long_line = format!("From: a@b.example\r\n\r\n{}", "on 1 a@".repeat(200_000));
     for hostile in [raw, wide, long_line] {
@@ -266,8 +269,12 @@ fn measure_reports(folder: &Path, verbose: bool) {
             continue;
         }
         let reading = read_timed(&folder.join("msg").join(&path), &mut slowest);
-        let got: BTreeSet<_> =
-            reading.findings.iter().filter_map(|finding| finding.recipient.as_ref()).map(|r| r.to_lowercase()).collect();
+        let got: BTreeSet<_> = reading
+            .findings
+            .iter()
+            .filter_map(|finding| finding.recipient.as_ref())
+            .map(|r| r.to_lowercase())
+            .collect();
         let mut right =
             kinds.count(rows.iter().all(|row| reading.findings.iter().any(|f| is_of_kind(get(row, "label"), f.kind))));
         if rows.iter().all(|row| get(row, "recipient_certain") == "1") {
@@ -275,23 +282,38 @@ fn measure_reports(folder: &Path, verbose: bool) {
             right &= named.count(wanted == got);
         }
         for row in rows.iter().filter(|row| !get(row, "hard").is_empty()) {
-            let same = |f: &&Finding| f.recipient.as_ref().is_some_and(|r| r.eq_ignore_ascii_case(get(row, "recipient")));
+            let same =
+                |f: &&Finding| f.recipient.as_ref().is_some_and(|r| r.eq_ignore_ascii_case(get(row, "recipient")));
             let finding = reading.findings.iter().find(same).unwrap_or(&reading.findings[0]);
             let wanted = get(row, "hard") == "1";
             right &= hard.count(is_hard(finding) == wanted);
             false_hard += usize::from(is_hard(finding) && !wanted);
         }
         if verbose && !right {
-            let want: Vec<_> = rows.iter().map(|r| ["label", "recipient", "status", "reason"].map(|n| get(r, n))).collect();
+            let want: Vec<_> =
+                rows.iter().map(|r| ["label", "recipient", "status", "reason"].map(|n| get(r, n))).collect();
             println!("{path}: want {want:?}");
             for f in &reading.findings {
-                println!("   got {} {:?} {:?} {}: {:?}", f.kind.name(), f.recipient, f.enhanced, f.evidence.rule, f.reason);
+                println!(
+                    "   got {} {:?} {:?} {}: {:?}",
+                    f.kind.name(),
+                    f.recipient,
+                    f.enhanced,
+                    f.evidence.rule,
+                    f.reason
+                );
             }
         }
     }
     println!(
         "{}: kind {}/{}, recipients {}/{}, hard or soft {}/{} ({false_hard} falsely hard), slowest {slowest:?}",
-        folder.file_name().unwrap_or_default().display(), kinds.0, kinds.1, named.0, named.1, hard.0, hard.1
+        folder.file_name().unwrap_or_default().display(),
+        kinds.0,
+        kinds.1,
+        named.0,
+        named.1,
+        hard.0,
+        hard.1
     );
 }
 
@@ -301,7 +323,8 @@ fn measure_false_bounces(folder: &Path, verbose: bool) {
         let path = file.unwrap().path();
         let reading = read_timed(&path, &mut slowest);
         all += 1;
-        let bad = |f: &Finding| matches!(f.kind, ResponseKind::Bounce(_) | ResponseKind::Complaint | ResponseKind::Delayed);
+        let bad =
+            |f: &Finding| matches!(f.kind, ResponseKind::Bounce(_) | ResponseKind::Complaint | ResponseKind::Delayed);
         if reading.findings.iter().any(bad) {
             wrong += 1;
             if verbose {

@@ -68,8 +68,7 @@ impl ImapInbox {
         let (Some(username), Some(password)) = (&mailbox.username, &mailbox.password) else {
             return Err(InboxError::NoLogin(mailbox.id.clone()));
         };
-        let password =
-            password.reveal().map_err(|source| InboxError::Secret { id: mailbox.id.clone(), source })?;
+        let password = password.reveal().map_err(|source| InboxError::Secret { id: mailbox.id.clone(), source })?;
         let client = self.greeted().await?;
         let logging_in = timeout(Duration::from_secs(COMMAND_S), client.login(username, password.expose_secret()));
         match logging_in.await {
@@ -166,12 +165,7 @@ impl ImapInbox {
         Ok(whole.and_then(|fetch| fetch.body().map(<[u8]>::to_vec)))
     }
 
-    async fn fetch_one(
-        &self,
-        session: &mut Session<Wire>,
-        uid: u32,
-        query: &str,
-    ) -> Result<Option<Fetch>, InboxError> {
+    async fn fetch_one(&self, session: &mut Session<Wire>, uid: u32, query: &str) -> Result<Option<Fetch>, InboxError> {
         let fetching = async {
             let answers: Vec<Fetch> = session.uid_fetch(uid.to_string(), query).await?.try_collect().await?;
             Ok(answers.into_iter().find(|fetch| fetch.uid == Some(uid)))

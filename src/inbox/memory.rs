@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::RawMail;
 
-/// A shared queue; clones are the same mailbox.
+/// A queue whose clones are the same mailbox.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryInbox(Arc<Mutex<Vec<Vec<u8>>>>);
 

@@ -36,7 +36,7 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
         recipients.push(None);
     }
     let findings = recipients.into_iter().map(|recipient| {
-        let said = recipient.as_deref().map_or(notice, |address| passage_about(notice, address));
+        let said = passage_about(notice, recipient.as_slice());
         let (bounce, because, enhanced) = why(said, notice);
         let (kind, rule) = match delayed && !given_up {
             true => (ResponseKind::Delayed, "daemon.delayed".to_owned()),
@@ -58,7 +58,7 @@ fn looks_sent_by_daemon(mail: &Mail<'_>) -> bool {
     let daemon = DAEMONS.is_match(from);
     let subject = SUBJECTS.is_match(mail.subject());
     let answers = mail.subject().get(..3).is_some_and(|head| head.eq_ignore_ascii_case("re:"));
-    (daemon || subject || mail.has_null_return_path()) && !(answers && !daemon)
+    daemon || !answers && (subject || mail.has_null_return_path())
 }
 
 /// Why, from the passage about one recipient, else from the whole notice.
@@ -97,9 +97,12 @@ pub(super) fn failed_recipients(mail: &Mail<'_>) -> Vec<String> {
     }
     let body = mail.body();
     let notice = notice(&body);
-    let ours = mail.from();
+    // Exchange tells of our message first.
+    let notice = NOT_REACHED.find(notice).map_or(notice, |found| &notice[found.start()..]);
+    let ours = mail.sender();
     let strangers = |address: &String| {
-        Some(address) != ours.as_ref() && !mail.headers.value("message-id").is_some_and(|id| id.contains(address.as_str()))
+        Some(address) != ours.as_ref()
+            && !mail.headers.value("message-id").is_some_and(|id| id.contains(address.as_str()))
     };
     let (mut placed, mut beside, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     let lines: Vec<&str> = notice.lines().take(400).collect();
@@ -148,13 +151,22 @@ fn push_all(list: &mut Vec<String>, addresses: impl Iterator<Item = String>) {
     }
 }
 
-/// The notice from the line that names `address` up to the next blank line but one.
-fn passage_about<'a>(notice: &'a str, address: &str) -> &'a str {
-    let Some(at) = notice.find(address) else { return notice };
+/// The notice from the line that names one of `addresses` up to a blank line or
+/// the line that begins with somebody else's; all of it where none is named.
+pub(super) fn passage_about<'a>(notice: &'a str, addresses: &[String]) -> &'a str {
+    let Some(at) = addresses.iter().find_map(|address| notice.find(address.as_str())) else { return notice };
     let from = notice[..at].rfind('\n').map_or(0, |i| i + 1);
-    let rest = &notice[from..];
-    let end = rest.match_indices("\n\n").chain(rest.match_indices("\r\n\r\n")).map(|(i, _)| i).min();
-    &rest[..end.unwrap_or(rest.len())]
+    let mut end = from;
+    for line in notice[from..].split_inclusive('\n') {
+        let other = addresses_in(line).next().is_some_and(|(at, address)| {
+            PLACES.is_match(line[..at].trim()) && !addresses.iter().any(|known| known.eq_ignore_ascii_case(&address))
+        });
+        if end > from && (other || line.trim().is_empty()) {
+            break;
+        }
+        end += line.len();
+    }
+    &notice[from..end]
 }
 
 fn line_of(text: &str, at: usize) -> usize {
@@ -176,7 +188,9 @@ static SUBJECTS: LazyLock<RegexSet> = LazyLock::new(|| {
 });
 
 static DAEMONS: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)mailer[-_. ]?daemon|mail[-_. ]?daemon|post[-_]?master|mail[-_. ]delivery|mail[-_. ]?system|mail administrator|mailadmin|mail server|bounce|symantec_?antivirus|mdaemon|delivery sub")
+    expression(
+        r"(?i)mailer[-_. ]?daemon|mail[-_. ]?daemon|post[-_]?master|mail[-_. ]delivery|mail[-_. ]?system|mail administrator|mailadmin|mail server|bounce|symantec_?antivirus|mdaemon|delivery sub",
+    )
 });
 
 /// What a returned message stands behind.
@@ -194,9 +208,12 @@ static HEADERS: LazyLock<Regex> = LazyLock::new(|| {
 /// Words of failure.
 static FAILURES: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)undeliver|error deliver|lookup failure|aborted after|invalid final delivery|not (?:be )?(?:able to )?deliver|non.?deliver|deliver[a-z]* (?:[a-z]+ ){0,6}(?:failed|failure|error|aborted|impossible|unsuccessful|delayed)|unable to (?:deliver|send|relay|transfer)|(?:failed|failure) (?:[a-z]+ ){0,4}(?:deliver|recipient|address)|could ?n[o']?.?t (?:be )?(?:delivered|deliver|reach|send|transfer)|cannot (?:be )?(?:deliver|send)|can't (?:be )?deliver|did not reach|didn't reach|fatal error|permanent (?:error|failure)|wasn't able to deliver|unknown (?:user|recipient|local|address|host|account)|(?:user|recipient|address|mailbox|account|host|domain)(?: is| was| name)? ?(?:unknown|not found|not exist|full|disabled|inactive|unavailable|rejected|invalid)|no such (?:user|recipient|mailbox|address|domain|account|person|local)|does(?: not|n't) exist|mailbox (?:is )?(?:currently )?full|over ?quota|quota exceeded|exceed[a-z]* (?:[a-z]+ ){0,3}(?:quota|size|limit|storage)|return(?:ed|ing) (?:[a-z]+ ){0,4}(?:message|mail|sender)|message (?:[a-z]+ ){0,5}(?:rejected|refused|bounced|blocked|returned|delayed)|was (?:rejected|refused|not delivered)|invalid (?:recipient|user|address|mailbox)|not listed in|undisclosed failure|\b5[05]\d[ -][^\n]{3}|\b5\.\d\.\d|mail system error|rejected|no longer|temporarily|still (?:trying|being retried)|kunde inte levereras|kan inte levereras|inte nått|nicht (?:zugestellt|ausgeliefert|erreicht)|konnte nicht|pas pu être|n'a pas|no se (?:ha )?(?:podido|pudo)|kunne ikke",
+        r"(?i)undeliver|error deliver|lookup failure|aborted after|invalid final delivery|encountered an error|failed mail|not recognized|not (?:be )?(?:able to )?deliver|non.?deliver|deliver[a-z]* (?:[a-z]+ ){0,6}(?:failed|failure|error|aborted|impossible|unsuccessful|delayed)|unable to (?:deliver|send|relay|transfer)|(?:failed|failure) (?:[a-z]+ ){0,4}(?:deliver|recipient|address)|could ?n[o']?.?t (?:be )?(?:delivered|deliver|reach|send|transfer)|cannot (?:be )?(?:deliver|send)|can't (?:be )?deliver|did not reach|didn't reach|fatal error|permanent (?:error|failure)|wasn't able to deliver|unknown (?:user|recipient|local|address|host|account)|(?:user|recipient|address|mailbox|account|host|domain)(?: is| was| name)? ?(?:unknown|not found|not exist|full|disabled|inactive|unavailable|rejected|invalid)|no such (?:user|recipient|mailbox|address|domain|account|person|local)|does(?: not|n't) exist|mailbox (?:is )?(?:currently )?full|over ?quota|quota exceeded|exceed[a-z]* (?:[a-z]+ ){0,3}(?:quota|size|limit|storage)|return(?:ed|ing) (?:[a-z]+ ){0,4}(?:message|mail|sender)|message (?:[a-z]+ ){0,5}(?:rejected|refused|bounced|blocked|returned|delayed)|was (?:rejected|refused|not delivered)|invalid (?:recipient|user|address|mailbox)|not listed in|undisclosed failure|\b5[05]\d[ -][^\n]{3}|\b5\.\d\.\d|mail system error|rejected|no longer|temporarily|still (?:trying|being retried)|kunde inte levereras|kan inte levereras|inte nått|nicht (?:zugestellt|ausgeliefert|erreicht)|konnte nicht|pas pu être|n'a pas|no se (?:ha )?(?:podido|pudo)|kunne ikke",
     )
 });
+
+static NOT_REACHED: LazyLock<Regex> =
+    LazyLock::new(|| expression(r"(?i)did not reach the following|nådde inte följande|folgende empfänger nicht"));
 
 /// A notice that says it is not over yet.
 static DELAYS: LazyLock<Regex> = LazyLock::new(|| {
@@ -207,7 +224,9 @@ static DELAYS: LazyLock<Regex> = LazyLock::new(|| {
 
 /// A notice that says it is over.
 static GIVEN_UP: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)permanent (?:error|fatal|failure)|giving up|given up|gave up|will not be retried|has been (?:returned|deleted)|failed permanently")
+    expression(
+        r"(?i)permanent (?:error|fatal|failure)|giving up|given up|gave up|will not be retried|has been (?:returned|deleted)|failed permanently",
+    )
 });
 
 /// What may stand before a failed recipient at the start of a line.

@@ -15,8 +15,7 @@ use super::mail::Mail;
 use super::{Evidence, Finding, daemon, one_line};
 
 const STATUS_PARTS: [&str; 2] = ["message/delivery-status", "message/global-delivery-status"];
-const DISPOSITION_PARTS: [&str; 2] =
-    ["message/disposition-notification", "message/global-disposition-notification"];
+const DISPOSITION_PARTS: [&str; 2] = ["message/disposition-notification", "message/global-disposition-notification"];
 
 /// Reads a delivery status notification, the part's own container or not.
 pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
@@ -60,12 +59,12 @@ fn finding_of(block: &Fields, media: &str, mail: &Mail<'_>) -> Option<Finding> {
             (ResponseKind::Delivered, format!("dsn.{action}"), status)
         }
         ("failed" | "failure" | "error", _) | ("", Some('4' | '5')) => {
-            let (kind, because, enhanced) = why(status, &diagnostic, mail);
+            let (kind, because, enhanced) = why(status, &diagnostic, block, mail);
             (ResponseKind::Bounce(kind), format!("dsn.failed: {because}"), enhanced)
         }
         // An action nobody defined ("expired"), and no status of success.
         (action, digit) if !action.is_empty() && digit != Some('2') => {
-            let (kind, because, enhanced) = why(status, &diagnostic, mail);
+            let (kind, because, enhanced) = why(status, &diagnostic, block, mail);
             (ResponseKind::Bounce(kind), format!("dsn.failed: {because}"), enhanced)
         }
         _ => return None,
@@ -92,7 +91,7 @@ fn recipients(block: &Fields) -> (Option<String>, Option<String>) {
 
 /// Why it failed: the diagnostic decides; where that says nothing, the words for
 /// people do.
-fn why(status: Option<String>, diagnostic: &str, mail: &Mail<'_>) -> (Bounce, String, Option<String>) {
+fn why(status: Option<String>, diagnostic: &str, block: &Fields, mail: &Mail<'_>) -> (Bounce, String, Option<String>) {
     let enhanced = precise(status, diagnostic);
     let code = find_code(diagnostic).unwrap_or(0);
     let (kind, because) = bounce::explain(code, enhanced.as_deref(), diagnostic);
@@ -100,7 +99,9 @@ fn why(status: Option<String>, diagnostic: &str, mail: &Mail<'_>) -> (Bounce, St
         || kind == Bounce::Unknown;
     if vague && !because.starts_with("text") {
         let body = mail.body();
-        let notice = daemon::notice(&body);
+        let (recipient, last) = recipients(block);
+        let named = [last, recipient].into_iter().flatten().collect::<Vec<_>>();
+        let notice = daemon::passage_about(daemon::notice(&body), &named);
         let (code, status) = (find_code(notice).unwrap_or(code), find_status(notice).or(enhanced.clone()));
         let (kind, because) = bounce::explain(code, status.as_deref(), notice);
         if kind != Bounce::Unknown {
@@ -182,9 +183,8 @@ pub(super) fn find_status(text: &str) -> Option<String> {
 
 /// The first SMTP reply code in a text that says no.
 pub(super) fn find_code(text: &str) -> Option<u16> {
-    static CODE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?:^|[^0-9A-Za-z.-])([45][0-5]\d)(?:[ -]|$)").expect("a valid expression")
-    });
+    static CODE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(?:^|[^0-9A-Za-z.-])([45][0-5]\d)(?:[ -]|$)").expect("a valid expression"));
     CODE.captures(text).and_then(|found| found[1].parse().ok())
 }
 

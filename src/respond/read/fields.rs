@@ -46,12 +46,12 @@ impl Fields {
     }
 
     fn push_line(&mut self, line: &str, at: usize) {
-        if line.starts_with([' ', '\t']) {
-            if let Some(last) = self.0.last_mut() {
-                last.value.push(' ');
-                last.value.push_str(line.trim());
-                return;
-            }
+        if line.starts_with([' ', '\t'])
+            && let Some(last) = self.0.last_mut()
+        {
+            last.value.push(' ');
+            last.value.push_str(line.trim());
+            return;
         }
         let named = line.split_once(':').filter(|(name, _)| is_name(name.trim()));
         match (named, self.0.last_mut()) {
@@ -139,7 +139,10 @@ pub(super) fn addresses_in(text: &str) -> impl Iterator<Item = (usize, String)> 
         let domain = &text[at + 1..];
         let end = domain.find(|c: char| !(c.is_alphanumeric() || c == '-' || c == '.')).unwrap_or(domain.len());
         let domain = domain[..end].trim_end_matches(['.', '-']);
-        let local = text[local_from..at].trim_start_matches(['\'', '=', '/', '`', '*', '.']);
+        let local = &text[local_from..at];
+        // X.400 form: "dda:SMTP=a@b".
+        let local = local.rsplit_once("SMTP=").map_or(local, |(_, local)| local);
+        let local = local.trim_start_matches(['\'', '=', '/', '`', '*', '.']);
         let fits = !local.is_empty() && local.len() <= 128 && domain.contains('.') && domain.len() <= 253;
         fits.then(|| (at - local.len(), format!("{local}@{}", domain.to_lowercase())))
     })

@@ -20,8 +20,10 @@ pub(super) fn read_mailto_opt_out(mail: &Mail<'_>) -> Option<Vec<Finding>> {
             .expect("a valid expression")
     });
     static LOCAL: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)^(?:[^@+]+\+)?(?:unsubscribe|optout|opt-out|avregistrera|avanmalan|abmelden)[+=-][a-z2-7]{16,64}@")
-            .expect("a valid expression")
+        Regex::new(
+            r"(?i)^(?:[^@+]+\+)?(?:unsubscribe|optout|opt-out|avregistrera|avanmalan|abmelden)[+=-][a-z2-7]{16,64}@",
+        )
+        .expect("a valid expression")
     });
     let addressed = mail.addressed_to();
     let (rule, text) = if SUBJECT.is_match(mail.subject()) {
@@ -90,6 +92,6 @@ pub(super) fn evidence_of(found: &Match, text: &str, part: &str) -> Evidence {
 
 /// The first address in a text that is neither the writer's nor ours.
 pub(super) fn someone_else(text: &str, mail: &Mail<'_>) -> Option<String> {
-    let known: Vec<String> = mail.from().into_iter().chain(mail.addressed_to()).map(|a| a.to_lowercase()).collect();
+    let known: Vec<String> = mail.sender().into_iter().chain(mail.addressed_to()).map(|a| a.to_lowercase()).collect();
     addresses_in(text).map(|(_, address)| address).find(|address| !known.contains(&address.to_lowercase()))
 }

@@ -54,7 +54,7 @@ impl<'x> Mail<'x> {
             headers.push(name, value, at + 1);
         }
         let mut parts: Vec<Part<'x>> = message.parts.iter().take(MOST_PARTS).filter_map(Part::of).collect();
-        if parts.iter().all(|part| part.text.trim().is_empty()) {
+        if parts.iter().all(|part| part.text.trim().is_empty() || part.media.starts_with("multipart/")) {
             parts.extend(unparted(raw));
         }
         Some(Self { message, headers, parts })
@@ -91,12 +91,12 @@ impl<'x> Mail<'x> {
         ids(self.headers.value("message-id")?).next()
     }
 
-    pub(super) fn from(&self) -> Option<String> {
+    pub(super) fn sender(&self) -> Option<String> {
         let parsed = self.message.from().and_then(Address::first).and_then(|from| from.address());
         parsed.and_then(address_in).or_else(|| address_in(self.headers.value("from")?))
     }
 
-    pub(super) fn from_name(&self) -> Option<String> {
+    pub(super) fn sender_name(&self) -> Option<String> {
         let name = self.message.from()?.first()?.name()?;
         Some(one_line(name, 200)).filter(|name| !name.is_empty())
     }

@@ -113,6 +113,14 @@ impl Evidence {
     }
 }
 
+/// Compiles every rule, so that the first mail is read as quickly as the others.
+pub fn prepare() {
+    let day = Date::constant(2027, 3, 1);
+    read(b"From: a@b.example\r\n\r\non 1 March, 550 5.1.1 no such user", day);
+    read(b"From: mailer-daemon@b.example\r\nSubject: Autosvar\r\n\r\n<a@b.example>: 550 no such user", day);
+    when::return_date("1 March", day);
+}
+
 /// Reads a mail. `received` is the local day it came, from which "Thursday" or
 /// "week 34" count. The first 4 MiB are read; a mail that cannot be parsed is
 /// [`ResponseKind::Other`].
@@ -137,8 +145,8 @@ impl Reading {
     fn of(mail: Option<&Mail<'_>>, findings: Vec<Finding>) -> Self {
         Self {
             message_id: mail.and_then(Mail::message_id),
-            from: mail.and_then(Mail::from),
-            from_name: mail.and_then(Mail::from_name),
+            from: mail.and_then(Mail::sender),
+            from_name: mail.and_then(Mail::sender_name),
             subject: mail.map(|mail| one_line(mail.subject(), 500)).filter(|subject| !subject.is_empty()),
             date: mail.and_then(Mail::date),
             references: mail.map(Mail::references).unwrap_or_default(),

@@ -67,8 +67,7 @@ struct Book {
 const FILES: [&str; 3] =
     [include_str!("phrases/sv.toml"), include_str!("phrases/en.toml"), include_str!("phrases/de.toml")];
 
-static BOOKS: LazyLock<[Book; 3]> =
-    LazyLock::new(|| [Place::Human, Place::Auto, Place::Subject].map(|place| Book::of(place)));
+static BOOKS: LazyLock<[Book; 3]> = LazyLock::new(|| [Place::Human, Place::Auto, Place::Subject].map(Book::of));
 
 impl Book {
     fn of(place: Place) -> Self {

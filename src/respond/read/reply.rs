@@ -113,7 +113,9 @@ fn written_by(lines: &[&str], at: usize) -> Option<usize> {
         ))
     });
     static OPENS: LazyLock<Regex> = LazyLock::new(|| {
-        expression(r"(?i)^(?:(?:on|am|le|den|el|il|op|em|dnia|w|på|vid|pada) .{0,40}|\p{L}{2,12}[.,]{0,2} (?:\p{L}{2,12}\.? )?)?\d|<[^<>\s]+@|\d{4}")
+        expression(
+            r"(?i)^(?:(?:on|am|le|den|el|il|op|em|dnia|w|på|vid|pada) .{0,40}|\p{L}{2,12}[.,]{0,2} (?:\p{L}{2,12}\.? )?)?\d|<[^<>\s]+@|\d{4}",
+        )
     });
     let first = lines[at].trim();
     if !OPENS.is_match(first) || first.len() > 500 {
@@ -122,8 +124,8 @@ fn written_by(lines: &[&str], at: usize) -> Option<usize> {
     let mut joined = String::new();
     for (more, line) in lines[at..].iter().take(NOTE_LINES).enumerate() {
         let line = line.trim();
-        let blank_then_address = line.is_empty()
-            && lines.get(at + more + 1).is_some_and(|next| next.trim_start().starts_with('<'));
+        let blank_then_address =
+            line.is_empty() && lines.get(at + more + 1).is_some_and(|next| next.trim_start().starts_with('<'));
         if (line.is_empty() && !blank_then_address) || line.starts_with("> ") && !line.ends_with("wrote:") {
             return None;
         }

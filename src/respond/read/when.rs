@@ -24,9 +24,8 @@ const AMOUNT: &str =
     r"(\d{1,2}|en|ett|två|tre|fyra|fem|sex|one|two|three|four|five|six|a|an|zwei|drei|vier|fünf|sechs|einem|einer)";
 
 static FORMS: LazyLock<Vec<(Regex, Resolve)>> = LazyLock::new(|| {
-    let form = |text: &str, resolve: Resolve| {
-        (Regex::new(&format!("(?i){text}")).expect("a test runs each form"), resolve)
-    };
+    let form =
+        |text: &str, resolve: Resolve| (Regex::new(&format!("(?i){text}")).expect("a test runs each form"), resolve);
     vec![
         form(r"\b(20\d\d)-(\d{1,2})-(\d{1,2})\b", by_iso),
         form(&format!(r"\b(\d{{1,2}})(?::?e|:?a|st|nd|rd|th|\.)? (?:of )?{MONTH}(?:,? (20\d\d))?"), by_day_month),
@@ -34,20 +33,34 @@ static FORMS: LazyLock<Vec<(Regex, Resolve)>> = LazyLock::new(|| {
         form(r"\b(\d{1,2})/(\d{1,2})(?:[/ -](20\d\d|\d\d))?\b", by_slashes),
         form(r"\b(\d{1,2})\.(\d{1,2})\.(20\d\d|\d\d\b)?", by_slashes),
         form(r"\b(?:vecka|v\.?|week|w|kw|kalenderwoche|woche) ?(\d{1,2})\b(?:,? (20\d\d))?", by_week),
-        form(&format!(r"\b(?:i|in|im|until|till|från|from|ab|early|mid|late|början av|mitten av|slutet av|anfang|mitte|ende) {MONTH}(?: (20\d\d))?"), by_month),
+        form(
+            &format!(
+                r"\b(?:i|in|im|until|till|från|from|ab|early|mid|late|början av|mitten av|slutet av|anfang|mitte|ende) {MONTH}(?: (20\d\d))?"
+            ),
+            by_month,
+        ),
         form(&format!(r"\b(?:på|nästa|on|next|am|nächsten|kommande|until|till) {WEEKDAY}\b"), by_weekday),
-        form(&format!(r"\b(?:om|in|inom|within) (?:ungefär |cirka |about |ca )?{AMOUNT} (?:\p{{L}}+ )?(dag|vecka|veckor|månad|day|week|month|tag|woche|monat|år|year|jahr)"), by_amount),
+        form(
+            &format!(
+                r"\b(?:om|in|inom|within) (?:ungefär |cirka |about |ca )?{AMOUNT} (?:\p{{L}}+ )?(dag|vecka|veckor|månad|day|week|month|tag|woche|monat|år|year|jahr)"
+            ),
+            by_amount,
+        ),
         form(r"\b(?:halvår|half a year|halben jahr|six months)\b", |_, day| day.checked_add(6.months()).ok()),
         form(r"\b(?:nästa vecka|next week|nächste woche)\b", |_, day| Some(next_monday(day))),
-        form(r"\b(?:nästa månad|next month|nächsten monat)\b", |_, day| day.first_of_month().checked_add(1.month()).ok()),
+        form(r"\b(?:nästa månad|next month|nächsten monat)\b", |_, day| {
+            day.first_of_month().checked_add(1.month()).ok()
+        }),
         form(r"\b(?:nästa kvartal|next quarter|nächste[sn]? quartal)\b", by_quarter),
         form(r"\bq([1-4])\b", by_named_quarter),
-        form(r"\b(?:nästa år|next year|nächstes jahr|efter nyår|efter årsskiftet|(?:after|in) the new year|after new year|nach neujahr)\b", |_, day| {
-            workday(Date::new(day.year() + 1, 1, 7).ok()?)
-        }),
-        form(r"\b(?:efter (?:semestern|semestrarna|semester|sommaren)|after (?:the )?(?:summer|vacation|holidays)|nach (?:dem sommer|den (?:sommer)?ferien|dem urlaub))\b", |_, day| {
-            workday(next(day, 8, 16)?)
-        }),
+        form(
+            r"\b(?:nästa år|next year|nächstes jahr|efter nyår|efter årsskiftet|(?:after|in) the new year|after new year|nach neujahr)\b",
+            |_, day| workday(Date::new(day.year() + 1, 1, 7).ok()?),
+        ),
+        form(
+            r"\b(?:efter (?:semestern|semestrarna|semester|sommaren)|after (?:the )?(?:summer|vacation|holidays)|nach (?:dem sommer|den (?:sommer)?ferien|dem urlaub))\b",
+            |_, day| workday(next(day, 8, 16)?),
+        ),
         form(r"\b(?:till hösten|i höst|in (?:the )?(?:autumn|fall)|im herbst)\b", |_, day| workday(next(day, 9, 1)?)),
         form(r"\b(?:till våren|i vår|in (?:the )?spring|im frühjahr)\b", |_, day| workday(next(day, 3, 1)?)),
     ]
@@ -72,12 +85,17 @@ pub(super) fn dates(text: &str, today: Date) -> Vec<Named> {
 /// The day someone is back, as their automatic answer says it.
 pub(super) fn return_date(text: &str, today: Date) -> Option<Date> {
     static BACK: LazyLock<Regex> = LazyLock::new(|| {
-        expression(r"(?i)\b(?:åter|tillbaka|på plats|back|return(?:ing|s)?|resume|available again|zurück|wieder|erreichbar)\b")
+        expression(
+            r"(?i)\b(?:åter|tillbaka|på plats|back|return(?:ing|s)?|resume|available again|zurück|wieder|erreichbar)\b",
+        )
     });
-    static UNTIL: LazyLock<Regex> =
-        LazyLock::new(|| expression(r"(?i)\b(?:until|till|til|fram till|bis(?: zum)?|t\.?o\.?m\.?|through|thru|jusqu'au|tot)"));
+    static UNTIL: LazyLock<Regex> = LazyLock::new(|| {
+        expression(r"(?i)\b(?:until|till|til|fram till|bis(?: zum)?|t\.?o\.?m\.?|through|thru|jusqu'au|tot)")
+    });
     static WITH_IT: LazyLock<Regex> = LazyLock::new(|| {
-        expression(r"(?i)\b(?:t\.?o\.?m|till och med|through|thru|inklusive|inkl|einschlie(?:ß|ss)lich|inclusive|including)\b")
+        expression(
+            r"(?i)\b(?:t\.?o\.?m|till och med|through|thru|inklusive|inkl|einschlie(?:ß|ss)lich|inclusive|including)\b",
+        )
     });
     let dates: Vec<Named> = dates(text, today).into_iter().filter(|named| named.date >= today).collect();
     let before = |words: &Regex| {
