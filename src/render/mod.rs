@@ -22,6 +22,7 @@ mod letter;
 mod mail;
 mod markdown;
 mod mention;
+pub mod merge;
 mod mistake;
 mod page;
 mod set;
