@@ -191,6 +191,7 @@ fn finish(claimed: &outreachd::store::Claimed, state: AttemptState) -> Finish {
         reply: Some("2.0.0 queued".into()),
         reason: None,
         due_at: None,
+        not_after: None,
         gateway_id: None,
         consequences: vec![],
     }
