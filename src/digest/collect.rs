@@ -105,7 +105,8 @@ fn waiting(people: &People, finished: &[DeliveryRow], held: &[DeliveryRow]) -> V
     let mut groups: BTreeMap<Wait, (usize, Vec<_>)> = BTreeMap::new();
     let uncertain = finished.iter().filter(|row| row.state == DeliveryState::Uncertain);
     let uncertain = uncertain.map(|row| (Wait::Uncertain, row));
-    let held = held.iter().map(|row| (if row.reason.as_deref() == Some("late") { Wait::Late } else { Wait::Held }, row));
+    let held =
+        held.iter().map(|row| (if row.reason.as_deref() == Some("late") { Wait::Late } else { Wait::Held }, row));
     for (wait, row) in uncertain.chain(held) {
         let (count, named) = groups.entry(wait).or_default();
         *count += 1;

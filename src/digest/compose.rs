@@ -99,7 +99,9 @@ fn todos(words: &dyn Words, data: &DigestData) -> Vec<Entry> {
         let phone = glued(todo.phone.as_ref());
         let lines = words.todo_lines(todo, phone.as_ref().map(|phone| phone.shown.as_str()), data.today);
         let who = todo.person.as_ref().and_then(who);
-        Entry { who, what: Some(words.todo(todo.kind).to_owned()), lines, phone, ..Default::default() }
+        // Without a person the note alone says what it is.
+        let what = who.is_some().then(|| words.todo(todo.kind).to_owned());
+        Entry { who, what, lines, phone, ..Default::default() }
     };
     data.todos.iter().map(entry).collect()
 }

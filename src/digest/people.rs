@@ -54,7 +54,10 @@ impl<'a> People<'a> {
         tasks: &[TaskRow],
     ) -> Result<Self, DigestError> {
         let rejected = || finished.iter().filter(|row| row.state == DeliveryState::Rejected);
-        let close: BTreeSet<_> = responses.iter().filter(|row| is_told(row.kind)).filter_map(|row| row.contact)
+        let close: BTreeSet<_> = responses
+            .iter()
+            .filter(|row| is_told(row.kind))
+            .filter_map(|row| row.contact)
             .chain(rejected().filter_map(|row| row.contact))
             .collect();
         let uncertain = finished.iter().filter(|row| row.state == DeliveryState::Uncertain);
@@ -171,7 +174,8 @@ impl<'a> People<'a> {
     ) -> Option<Fix> {
         let tasks = self.dossiers.get(&contact).map(|dossier| &dossier.tasks[..]).unwrap_or_default();
         let domain = delivery.and_then(|one| one.address.rsplit_once('@')).map(|(_, domain)| domain.to_lowercase());
-        let paused = |domain: &String| self.pauses.iter().any(|pause| pause.scope == PauseScope::Domain(domain.clone()));
+        let paused =
+            |domain: &String| self.pauses.iter().any(|pause| pause.scope == PauseScope::Domain(domain.clone()));
         Some(Fix {
             person: self.find(contact)?,
             trouble,
@@ -207,7 +211,8 @@ impl<'a> People<'a> {
     pub(super) fn away(&self, responses: &[ResponseRow]) -> Vec<Away> {
         let away = responses.iter().filter(|row| row.kind == ResponseKind::Auto(AutoReply::OutOfOffice));
         let last: BTreeMap<_, _> = away.filter_map(|row| Some((row.contact?, row.until))).collect();
-        let told = |(contact, back)| Some(Away { person: self.find(contact)?, back, waits_until: self.waits_until(contact) });
+        let told =
+            |(contact, back)| Some(Away { person: self.find(contact)?, back, waits_until: self.waits_until(contact) });
         last.into_iter().filter_map(told).collect()
     }
 

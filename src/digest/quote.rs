@@ -41,7 +41,10 @@ mod tests {
 
     #[test]
     fn keeps_a_short_reply_as_it_is_on_one_line() {
-        assert_eq!(shorten("Vi bygger om.\r\n\r\n  Hör av er vecka 34. ").unwrap(), "Vi bygger om. Hör av er vecka 34.");
+        assert_eq!(
+            shorten("Vi bygger om.\r\n\r\n  Hör av er vecka 34. ").unwrap(),
+            "Vi bygger om. Hör av er vecka 34."
+        );
         assert_eq!(shorten(" \r\n\u{200b}\u{202e} "), None);
     }
 

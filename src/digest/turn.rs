@@ -8,10 +8,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
+use super::DigestError;
 use super::collect::{collect, zone_of};
 use super::compose::{Digest, compose};
 use super::data::DigestData;
-use super::DigestError;
 use crate::config::Config;
 use crate::model::act::Act;
 use crate::model::address::Address;
@@ -154,6 +154,7 @@ impl Desk<'_> {
             not_after: None,
         };
         let created = self.store.create_deliveries(&Act::stage("digest", self.now), &[delivery]).await?;
+        tracing::info!(user.id = user.id.0, %date, created, "digest scheduled");
         Ok(usize::try_from(created).unwrap_or(0))
     }
 }

@@ -149,12 +149,7 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn left_out_at_start(
-        &self,
-        owner: UserId,
-        from: Timestamp,
-        until: Timestamp,
-    ) -> Result<Vec<RunLeftOut>> {
+    pub async fn left_out_at_start(&self, owner: UserId, from: Timestamp, until: Timestamp) -> Result<Vec<RunLeftOut>> {
         let rows = reading!(self, conn => {
             sqlx::query_as::<_, (String, String, Option<String>, Option<String>, i64)>(
                 "SELECT m.campaign, m.run, m.left_out, a.country, COUNT(*) FROM membership m

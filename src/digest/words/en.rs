@@ -36,7 +36,7 @@ impl Words for English {
     }
 
     fn all_well(&self, since: Date, today: Date) -> String {
-        format!("All is well: nothing has happened since {}, and nothing waits for you.", long(since, today))
+        format!("All is well: nothing new since {}.", long(since, today))
     }
 
     fn subject(&self, acts: &Acts) -> String {
@@ -49,7 +49,7 @@ impl Words for English {
             let mut letters = vec![];
             letters.extend((acts.mails > 0).then(|| counted(acts.mails, "e-mail")));
             letters.extend((acts.faxes > 0).then(|| faxes(acts.faxes)));
-            parts.push(format!("{} {}", listed(&letters, "and"), soon(on, acts.today)));
+            parts.push(format!("{} {}", listed(&letters, "and"), soon(on, acts.today)).replace('\u{a0}', " "));
         }
         if parts.is_empty() { "Nothing to do today".to_owned() } else { parts.join(", ") }
     }
@@ -63,7 +63,7 @@ impl Words for English {
             (0, 1) => format!("{when}: 1 e-mail, refused."),
             (_, 0) => format!("{when}: {taken} e-mails, all accepted."),
             (0, _) => format!("{when}: {refused} e-mails, all refused."),
-            _ => format!("{when}: {} e-mails, {taken} accepted, {refused} refused.", taken + refused),
+            _ => format!("{when}: {} e-mails, {taken} accepted, {refused}\u{a0}refused.", taken + refused),
         }
     }
 
@@ -74,8 +74,8 @@ impl Words for English {
         parts.extend((letters.skipped > 0).then(|| format!("{} left out.", counted(letters.skipped, "letter"))));
         match letters.uncertain {
             0 => parts.push("Nothing is uncertain.".into()),
-            1 => parts.push("1 letter is uncertain.".into()),
-            many => parts.push(format!("{many} letters are uncertain.")),
+            1 => parts.push("1\u{a0}letter is uncertain.".into()),
+            many => parts.push(format!("{many}\u{a0}letters are uncertain.")),
         }
         parts.join(" ")
     }
@@ -97,7 +97,7 @@ impl Words for English {
     }
 
     fn others(&self, count: usize) -> String {
-        if count == 1 { "1 more".into() } else { format!("{count} others") }
+        if count == 1 { "1\u{a0}more".into() } else { format!("{count}\u{a0}others") }
     }
 
     fn open_list(&self) -> &'static str {
@@ -180,21 +180,20 @@ impl Words for English {
         let asked = |question: &str| [question].into_iter().chain(call.as_deref()).collect::<Vec<_>>().join(" ");
         let Trouble::Mail(bounce) = fix.trouble else {
             let fax = fix.trouble == Trouble::Fax;
-            return vec![asked(if fax { "The right number?" } else { "Who is the right person now?" })];
+            return vec![asked(if fax { "Right number?" } else { "Who is the right person now?" })];
         };
         if matches!(bounce, Bounce::Policy | Bounce::Size) {
             let what = if bounce == Bounce::Policy { "The address is not at fault." } else { "The fault is ours." };
             return match (&fix.domain_waits, fix.operator_told) {
-                (Some(domain), _) => vec![
-                    format!("{what} Operations have the case;"),
-                    format!("e-mail to {domain} waits."),
-                ],
+                (Some(domain), _) => {
+                    vec![format!("{what} Operations have the case; e-mail\u{a0}to\u{a0}{domain} waits.")]
+                }
                 (None, true) => vec![format!("{what} Operations have the case.")],
                 (None, false) => vec![format!("{what} Tell operations.")],
             };
         }
         let dead = bounce.is_dead_address() || bounce == Bounce::Disabled;
-        let question = if dead { " The right address?" } else { "" };
+        let question = if dead { " Right address?" } else { "" };
         match fix.fax {
             FaxInstead::Arrived(at) if days(since, today) > 1 => {
                 let at = format!("on {} at {}", weekday(at.date()), at.strftime("%H:%M"));
@@ -205,7 +204,7 @@ impl Words for English {
             }
             FaxInstead::UnderWay => vec![format!("Goes by fax instead.{question}")],
             FaxInstead::Failed => vec![asked(&format!("The fax did not arrive either.{question}"))],
-            FaxInstead::None if dead => vec![asked("The right address?")],
+            FaxInstead::None if dead => vec![asked("Right address?")],
             FaxInstead::None => vec![asked("Get in touch another way.")],
         }
     }
@@ -266,25 +265,26 @@ impl Words for English {
 
     fn left_out(&self, left: &LeftOutOf) -> String {
         let out = excluded(left);
-        let mut unasked: Vec<_> = out.without_consent.iter().map(|(country, n)| companies(country.as_deref(), *n)).collect();
+        let mut unasked: Vec<_> =
+            out.without_consent.iter().map(|(country, n)| companies(country.as_deref(), *n)).collect();
         match out.sole_traders {
             0 => {}
-            1 => unasked.push("1 sole trader".into()),
-            many => unasked.push(format!("{many} sole traders")),
+            1 => unasked.push("1\u{a0}sole trader".into()),
+            many => unasked.push(format!("{many}\u{a0}sole traders")),
         }
         let mut parts = vec![];
         parts.extend((!unasked.is_empty()).then(|| format!("{} without consent", listed(&unasked, "and"))));
-        parts.extend(out.others.iter().map(|(rule, count)| format!("{count} {}", rule_name(*rule, *count))));
+        parts.extend(out.others.iter().map(|(rule, count)| format!("{count}\u{a0}{}", rule_name(*rule, *count))));
         format!("{} of {}: {}.", out.total, left.total, parts.join(", "))
     }
 }
 
 fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    if count == 1 { format!("1\u{a0}{what}") } else { format!("{count}\u{a0}{what}s") }
 }
 
 fn faxes(count: usize) -> String {
-    if count == 1 { "1 fax".into() } else { format!("{count} faxes") }
+    if count == 1 { "1\u{a0}fax".into() } else { format!("{count}\u{a0}faxes") }
 }
 
 fn rule_name(rule: LeftOut, count: i64) -> &'static str {
@@ -323,7 +323,7 @@ fn companies(country: Option<&str>, count: i64) -> String {
         None if count == 1 => return "1 company".into(),
         None => return format!("{count} companies"),
     };
-    if count == 1 { format!("1 {of} company") } else { format!("{count} {of} companies") }
+    if count == 1 { format!("1\u{a0}{of} company") } else { format!("{count}\u{a0}{of} companies") }
 }
 
 fn weekday(date: Date) -> &'static str {
@@ -342,7 +342,7 @@ fn weekday(date: Date) -> &'static str {
 fn short(date: Date, today: Date) -> String {
     let month = MONTHS[usize::from(date.month().unsigned_abs()) - 1];
     let year = if date.year() == today.year() { String::new() } else { format!(" {}", date.year()) };
-    format!("{} {month}{year}", date.day())
+    format!("{}\u{a0}{month}{year}", date.day())
 }
 
 /// `Tuesday 16 March`.

@@ -36,7 +36,7 @@ impl Words for Swedish {
     }
 
     fn all_well(&self, since: Date, today: Date) -> String {
-        format!("Allt väl: inget har hänt sedan {}, och inget väntar på dig.", long(since, today))
+        format!("Allt väl: inget nytt sedan {}.", long(since, today))
     }
 
     fn subject(&self, acts: &Acts) -> String {
@@ -63,20 +63,20 @@ impl Words for Swedish {
             (0, 1) => format!("{when}: 1 mejl, det nekades."),
             (_, 0) => format!("{when}: {taken} mejl, alla togs emot."),
             (0, _) => format!("{when}: {refused} mejl, alla nekades."),
-            _ => format!("{when}: {} mejl, {taken} togs emot, {refused} nekades.", taken + refused),
+            _ => format!("{when}: {} mejl, {taken} togs emot, {refused}\u{a0}nekades.", taken + refused),
         }
     }
 
     fn faxes_and_doubts(&self, letters: &Letters) -> String {
         let mut parts = vec![];
-        let mut say = |number: usize, what: &str| parts.extend((number > 0).then(|| format!("{number} {what}")));
+        let mut say = |number: usize, what: &str| parts.extend((number > 0).then(|| format!("{number}\u{a0}{what}")));
         say(letters.fax_arrived, "fax kom fram.");
         say(letters.fax_failed, "fax kom inte fram.");
         say(letters.skipped, "hoppades över.");
         match letters.uncertain {
             0 => parts.push("Inget är osäkert.".into()),
-            1 => parts.push("1 brev är osäkert.".into()),
-            many => parts.push(format!("{many} brev är osäkra.")),
+            1 => parts.push("1\u{a0}brev är osäkert.".into()),
+            many => parts.push(format!("{many}\u{a0}brev är osäkra.")),
         }
         parts.join(" ")
     }
@@ -98,7 +98,7 @@ impl Words for Swedish {
     }
 
     fn others(&self, count: usize) -> String {
-        if count == 1 { "1 till".into() } else { format!("{count} andra") }
+        if count == 1 { "1\u{a0}till".into() } else { format!("{count}\u{a0}andra") }
     }
 
     fn open_list(&self) -> &'static str {
@@ -135,7 +135,8 @@ impl Words for Swedish {
     }
 
     fn answer_line(&self, answer: &Answer, phone: Option<&str>, today: Date) -> String {
-        let by = answer.due.filter(|due| *due > today).map_or("i dag".into(), |due| format!("senast {}", long(due, today)));
+        let by =
+            answer.due.filter(|due| *due > today).map_or("i dag".into(), |due| format!("senast {}", long(due, today)));
         let write = |act: &str| {
             answer.email.as_ref().map_or_else(|| format!("{act} {by}."), |email| format!("{act} {by}: {email}."))
         };
@@ -186,7 +187,7 @@ impl Words for Swedish {
             let what = if bounce == Bounce::Policy { "Adressen är inte felet." } else { "Felet är vårt." };
             return match (&fix.domain_waits, fix.operator_told) {
                 (Some(domain), _) => {
-                    vec![format!("{what} Driften har fått ärendet,"), format!("mejl till {domain} väntar.")]
+                    vec![format!("{what} Driften har fått ärendet, mejl\u{a0}till\u{a0}{domain} väntar.")]
                 }
                 (None, true) => vec![format!("{what} Driften har fått ärendet.")],
                 (None, false) => vec![format!("{what} Säg till driften.")],
@@ -256,7 +257,7 @@ impl Words for Swedish {
     fn upcoming_what(&self, upcoming: &Upcoming, name_campaign: bool) -> String {
         let of = if name_campaign { format!(" ({})", upcoming.campaign) } else { String::new() };
         let (step, count) = (&upcoming.step, upcoming.count);
-        let clients = if count == 1 { "1 kund".to_owned() } else { format!("{count} kunder") };
+        let clients = if count == 1 { "1\u{a0}kund".to_owned() } else { format!("{count}\u{a0}kunder") };
         match upcoming.channel {
             Channel::Email => format!("\"{step}\"{of} till {clients}"),
             Channel::Fax => format!("\"{step}\"{of} som fax till {clients}"),
@@ -266,15 +267,16 @@ impl Words for Swedish {
 
     fn left_out(&self, left: &LeftOutOf) -> String {
         let out = excluded(left);
-        let mut unasked: Vec<_> = out.without_consent.iter().map(|(country, n)| companies(country.as_deref(), *n)).collect();
+        let mut unasked: Vec<_> =
+            out.without_consent.iter().map(|(country, n)| companies(country.as_deref(), *n)).collect();
         match out.sole_traders {
             0 => {}
-            1 => unasked.push("1 enskild firma".into()),
-            many => unasked.push(format!("{many} enskilda firmor")),
+            1 => unasked.push("1\u{a0}enskild firma".into()),
+            many => unasked.push(format!("{many}\u{a0}enskilda firmor")),
         }
         let mut parts = vec![];
         parts.extend((!unasked.is_empty()).then(|| format!("{} utan samtycke", listed(&unasked, "och"))));
-        parts.extend(out.others.iter().map(|(rule, count)| format!("{count} {}", rule_name(*rule, *count))));
+        parts.extend(out.others.iter().map(|(rule, count)| format!("{count}\u{a0}{}", rule_name(*rule, *count))));
         format!("{} av {}: {}.", out.total, left.total, parts.join(", "))
     }
 }
@@ -314,7 +316,7 @@ fn companies(country: Option<&str>, count: i64) -> String {
         Some(other) => return format!("{count} bolag i {other}"),
         None => return format!("{count} bolag"),
     };
-    if count == 1 { format!("1 {stem}t bolag") } else { format!("{count} {stem}a bolag") }
+    if count == 1 { format!("1\u{a0}{stem}t bolag") } else { format!("{count}\u{a0}{stem}a bolag") }
 }
 
 fn weekday(date: Date) -> &'static str {
@@ -333,7 +335,7 @@ fn weekday(date: Date) -> &'static str {
 fn short(date: Date, today: Date) -> String {
     let month = MONTHS[usize::from(date.month().unsigned_abs()) - 1];
     let year = if date.year() == today.year() { String::new() } else { format!(" {}", date.year()) };
-    format!("{} {month}{year}", date.day())
+    format!("{}\u{a0}{month}{year}", date.day())
 }
 
 /// `tisdag 16 mars`.
