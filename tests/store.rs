@@ -1,5 +1,7 @@
 //! Every store case on both engines: what one text of SQL means must be the same on each.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -11,14 +13,14 @@ use outreachd::model::campaign::{Campaign, Condition, From, Late, Rule, Start, S
 use outreachd::model::delivery::{DeliveryState, Outcome, Purpose};
 use outreachd::model::id::{ContactId, DaemonId, UserId};
 use outreachd::model::language::Language;
-use outreachd::model::plan::{LeftOut, PlanState, StopReason};
+use outreachd::model::plan::{Enrolment, LeftOut, PlanState, StopReason};
 use outreachd::model::response::{Bounce, ResponseKind};
 use outreachd::model::suppression::{Reason, Scope};
 use outreachd::model::text::Line;
 use outreachd::model::user::{Role, User};
 use outreachd::store::{
-    AppliedRevision, AttemptState, ClientRecord, ConsentRecord, Consequence, DeliveryFilter, Enrolment, Finish,
-    Handoff, LoggedResponse, NewDelivery, NewRevision, PauseScope, PlanMove, Release, Store,
+    AppliedRevision, AttemptState, ClientRecord, ConsentRecord, Consequence, DeliveryFilter, Finish, Handoff,
+    LoggedResponse, NewDelivery, NewRevision, PauseScope, PlanMove, Release, Store,
 };
 use support::databases::databases;
 
@@ -436,7 +438,7 @@ async fn moves_plans_and_ends_them() {
         let plans = store.plans_in("led").await.unwrap();
         let next =
             PlanMove::Next { plan: plans[0].id, step: "referens".into(), next_at: now() + 72.hours(), closes_at: None };
-        store.move_plans(&act(), &[next, PlanMove::Done(plans[1].id)]).await.unwrap();
+        store.move_plans(&act(), &[next, PlanMove::Done(plans[1].id)], &[]).await.unwrap();
         let plans = store.plans_in("led").await.unwrap();
         assert_eq!(
             (plans[0].state, plans[0].step.as_deref(), plans[0].delivery),

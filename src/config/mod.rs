@@ -1,15 +1,22 @@
 //! The configuration: one struct per section, read from TOML and the environment.
 //!
 //! Everything wrong is reported at once. Secrets are named by file or variable
-//! and never stand in the file itself.
+//! and never stand in the file itself. The strict reader of [`table`] and [`value`]
+//! serves the campaign files too.
 
 mod load;
+mod overlay;
 mod secret;
+pub mod sections;
+mod servers;
+pub mod shape;
+pub mod table;
+pub mod value;
 
 use std::path::PathBuf;
 
 use jiff::civil::Time;
-use serde::Deserialize;
+use secrecy::SecretString;
 
 use crate::model::address::{EmailAddress, PhoneNumber};
 use crate::model::language::Language;
@@ -19,63 +26,49 @@ pub use load::{ConfigError, load, parse};
 pub use secret::{SecretError, SecretRef};
 
 /// The whole configuration.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Who we are.
     pub company: Company,
     /// Where the rows are.
     pub database: Database,
     /// Where campaigns and templates are read from.
-    #[serde(default)]
     pub files: Files,
     /// The brands that letters are sent as; the first is the default.
-    #[serde(rename = "sender")]
     pub senders: Vec<Sender>,
     /// The mail servers that take our letters.
-    #[serde(rename = "relay")]
     pub relays: Vec<Relay>,
     /// The fax gateway, if there is one.
     pub fax: Option<Fax>,
     /// The mailboxes that answers and bounces come back to.
-    #[serde(default, rename = "mailbox")]
     pub mailboxes: Vec<Mailbox>,
     /// Pages, hooks and health.
-    #[serde(default)]
     pub web: Web,
     /// The morning mail.
-    #[serde(default)]
     pub digest: Digest,
     /// The daemon itself.
-    #[serde(default)]
     pub daemon: Daemon,
     /// Who is never to be written to more than once at a time.
-    #[serde(default)]
     pub limits: Limits,
 }
 
 /// `[company]`: who we are.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Company {
     /// The name people know.
     pub name: Line,
     /// The head of the company, who alone appoints and dismisses managers.
     pub head: EmailAddress,
     /// ISO 3166 alpha-2: the country of numbers and clients that name none.
-    #[serde(default = "default_country")]
     pub country: String,
     /// The IANA zone of clients whose country says nothing.
-    #[serde(default = "default_zone")]
     pub zone: String,
     /// The language of pages and digests that name none.
-    #[serde(default)]
     pub language: Language,
 }
 
 /// `[database]`: where the rows are.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Database {
     /// `sqlite:PATH` or `postgres://...`. A password goes into `url_file` instead.
     pub url: Option<String>,
@@ -83,15 +76,28 @@ pub struct Database {
     pub url_file: Option<PathBuf>,
 }
 
+impl Database {
+    /// The URL, from the configuration or from its file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or everyone can read it.
+    pub fn reveal_url(&self) -> Result<SecretString, SecretError> {
+        match (&self.url, &self.url_file) {
+            (Some(url), _) => Ok(url.clone().into()),
+            (None, Some(file)) => SecretRef::File(file.clone()).reveal(),
+            (None, None) => Err(SecretError::Unset("OUTREACHD_DATABASE__URL".into())),
+        }
+    }
+}
+
 /// `[files]`: folders, relative to the configuration file's own.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug)]
 pub struct Files {
     /// Campaign files, `*.toml`.
     pub campaigns: PathBuf,
     /// Templates.
     pub templates: PathBuf,
-    /// Mappings of import headers, `*.toml`.
+    /// The key that tokens in letters are signed with.
     pub key_file: PathBuf,
 }
 
@@ -102,8 +108,7 @@ impl Default for Files {
 }
 
 /// `[[sender]]`: a brand.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Sender {
     /// Its slug.
     pub id: String,
@@ -126,8 +131,7 @@ pub struct Sender {
 }
 
 /// `[[relay]]`: a mail server.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Relay {
     /// Its slug.
     pub id: String,
@@ -136,7 +140,6 @@ pub struct Relay {
     /// Port: 587 for STARTTLS, 465 for implicit TLS.
     pub port: u16,
     /// How the connection is protected.
-    #[serde(default)]
     pub tls: Tls,
     /// A PEM file of further authorities to trust.
     pub ca_file: Option<PathBuf>,
@@ -147,23 +150,18 @@ pub struct Relay {
     /// The name we greet with; the host's own where absent.
     pub hello: Option<String>,
     /// Sessions at a time.
-    #[serde(default = "default_sessions")]
     pub sessions: usize,
     /// Messages in one session before it is closed.
-    #[serde(default = "default_messages")]
     pub messages_per_session: usize,
     /// Seconds to wait for the answer to each command but the last.
-    #[serde(default = "default_command_timeout")]
     pub command_timeout_s: u64,
     /// Seconds to wait for the answer to the final dot. RFC 5321 4.5.3.2 asks for 600:
     /// a short one makes duplicates.
-    #[serde(default = "default_final_timeout")]
     pub final_timeout_s: u64,
 }
 
 /// How a connection to a mail server is protected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tls {
     /// STARTTLS, required: without it nothing is sent.
     #[default]
@@ -175,11 +173,9 @@ pub enum Tls {
 }
 
 /// `[fax]`: the gateway.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Fax {
     /// The gateway's make.
-    #[serde(default)]
     pub gateway: FaxGateway,
     /// Its base URL, up to and with the project.
     pub base_url: String,
@@ -188,13 +184,11 @@ pub struct Fax {
     /// The key's secret.
     pub secret: SecretRef,
     /// Seconds between two looks at a fax whose callback has not come.
-    #[serde(default = "default_fax_poll")]
     pub poll_s: u64,
 }
 
 /// A make of fax gateway.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FaxGateway {
     /// Sinch Fax v3.
     #[default]
@@ -202,8 +196,7 @@ pub enum FaxGateway {
 }
 
 /// `[[mailbox]]`: where answers come back.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Mailbox {
     /// Its slug, which names its place in the database.
     pub id: String,
@@ -212,10 +205,8 @@ pub struct Mailbox {
     /// The IMAP server's host, if it is one.
     pub host: Option<String>,
     /// Its port: 993 for implicit TLS, 143 for STARTTLS.
-    #[serde(default = "default_imap_port")]
     pub port: u16,
     /// How the connection is protected.
-    #[serde(default = "default_imap_tls")]
     pub tls: Tls,
     /// A PEM file of further authorities to trust.
     pub ca_file: Option<PathBuf>,
@@ -224,16 +215,13 @@ pub struct Mailbox {
     /// The password.
     pub password: Option<SecretRef>,
     /// The folder on the server.
-    #[serde(default = "default_folder")]
     pub folder: String,
     /// Seconds between two looks.
-    #[serde(default = "default_mail_poll")]
     pub poll_s: u64,
 }
 
 /// `[web]`: pages, hooks and health.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug)]
 pub struct Web {
     /// The address to listen on.
     pub listen: String,
@@ -248,8 +236,7 @@ impl Default for Web {
 }
 
 /// `[digest]`: the morning mail.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug)]
 pub struct Digest {
     /// The name and address it comes from; the first sender's where absent.
     pub from: Option<EmailAddress>,
@@ -264,16 +251,14 @@ impl Default for Digest {
 }
 
 /// `[daemon]`: the daemon itself.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default)]
 pub struct Daemon {
     /// A URL that is fetched every minute while all is well, so that silence is noticed.
     pub heartbeat_url: Option<String>,
 }
 
 /// `[limits]`: how much at once.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Contacts of one account that may be under way in campaigns at a time.
     pub contacts_per_account: u32,
@@ -287,48 +272,24 @@ impl Default for Limits {
     }
 }
 
-fn default_country() -> String {
-    "SE".into()
-}
-
-fn default_zone() -> String {
-    "Europe/Stockholm".into()
-}
-
-fn default_sessions() -> usize {
-    4
-}
-
-fn default_messages() -> usize {
-    100
-}
-
-fn default_command_timeout() -> u64 {
-    300
-}
-
-fn default_final_timeout() -> u64 {
-    600
-}
-
-fn default_fax_poll() -> u64 {
-    60
-}
-
-fn default_imap_port() -> u16 {
-    993
-}
-
-fn default_imap_tls() -> Tls {
-    Tls::Implicit
-}
-
-fn default_folder() -> String {
-    "INBOX".into()
-}
-
-fn default_mail_poll() -> u64 {
-    30
+impl Relay {
+    /// A relay without a login, with the time-outs of RFC 5321 4.5.3.2.
+    pub fn new(id: &str, host: &str, port: u16, tls: Tls) -> Self {
+        Self {
+            id: id.to_owned(),
+            host: host.to_owned(),
+            port,
+            tls,
+            ca_file: None,
+            username: None,
+            password: None,
+            hello: None,
+            sessions: 4,
+            messages_per_session: 100,
+            command_timeout_s: 300,
+            final_timeout_s: 600,
+        }
+    }
 }
 
 impl Config {

@@ -4,11 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
-use serde::Deserialize;
 
 /// Where a secret is.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub enum SecretRef {
     /// A file that only its owner (or a group) can read, or a systemd credential.
     File(PathBuf),

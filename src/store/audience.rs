@@ -9,47 +9,9 @@ use sqlx::AssertSqlSafe;
 
 use super::words::{instant, maybe, maybe_instant, micros, parse};
 use super::{Result, Store, reading};
-use crate::model::account::PersonType;
 use crate::model::campaign::{Condition, Rule};
 use crate::model::id::{AccountId, ContactId};
-use crate::model::plan::LeftOut;
-
-/// One contact that matches an audience, with what decides whether a plan may start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Candidate {
-    /// The person.
-    pub contact: ContactId,
-    /// The person's name.
-    pub name: String,
-    /// The company.
-    pub account: AccountId,
-    /// The company's name.
-    pub account_name: String,
-    /// The company's country.
-    pub country: Option<String>,
-    /// What the law sees in the company.
-    pub person_type: Option<PersonType>,
-    /// The company has an active account manager.
-    pub has_owner: bool,
-    /// The contact's zone.
-    pub zone: String,
-    /// There is a valid mail address.
-    pub has_email: bool,
-    /// There is a valid fax number.
-    pub has_fax: bool,
-    /// Consent to e-mail is on file: `consent` or `customer`.
-    pub email_basis: Option<crate::model::consent::Basis>,
-    /// Consent to fax is on file.
-    pub fax_basis: Option<crate::model::consent::Basis>,
-    /// The person, an address or its domain is suppressed.
-    pub suppressed: bool,
-    /// Active plans of colleagues at the same account, in any campaign.
-    pub busy_colleagues: i64,
-    /// A plan of this campaign and run exists already.
-    pub enrolled: bool,
-    /// The last touch.
-    pub last_touch: Option<Timestamp>,
-}
+use crate::model::plan::{Candidate, LeftOut};
 
 /// One stored enrolment decision.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -30,7 +30,7 @@ mod tasks;
 mod timeline;
 mod words;
 
-pub use audience::{Candidate, MembershipRow};
+pub use audience::MembershipRow;
 pub use changes::ChangeRow;
 pub use claims::{Claimed, Release, Released};
 pub use clients::{ClientRecord, ConsentRecord, SavedClients};
@@ -40,7 +40,7 @@ pub use digests::{RunLeftOut, UpcomingLetter};
 pub use exchange::{AttemptRow, AttemptState, Exchanged, Finish, Handoff, Refused};
 pub use pauses::{PauseRow, PauseScope};
 pub use people::Appointment;
-pub use plans::{EndedStep, Enrolment, PlanMove, PlanRow};
+pub use plans::{EndedStep, PlanMove, PlanRow};
 pub use records::{Client, PointRow, SuppressionRow};
 pub use responses::{LoggedResponse, ResponseRow, TieCandidate};
 pub use revisions::{AppliedRevision, NewRevision};

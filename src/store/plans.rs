@@ -2,44 +2,38 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 
-use super::revisions::left_out_word;
 use super::words::{instant, maybe, maybe_instant, micros, parse, rows, word};
-use super::{Result, Store, StoreError, reading, transaction};
+use super::{Consequence, Result, Store, StoreError, reading, transaction};
 use crate::model::act::Act;
 use crate::model::delivery::{DeliveryState, Outcome};
 use crate::model::id::{AccountId, ContactId, DeliveryId, PlanId, RevisionId};
-use crate::model::plan::{LeftOut, PlanState, StopReason};
+use crate::model::plan::{Enrolment, PlanState, StopReason};
 
 /// One enrolment decision as it is written.
-#[derive(Clone, Debug, Serialize)]
-pub struct Enrolment {
-    /// Whom.
-    pub contact: ContactId,
-    /// Their company.
-    pub account: AccountId,
-    /// Why they got no plan, if they got none.
-    #[serde(serialize_with = "left_out")]
-    pub left_out: Option<LeftOut>,
-    /// What the decision looked at, for `why`.
-    pub facts: Value,
-    /// The first step.
-    pub step: String,
-    /// When it is due.
-    #[serde(serialize_with = "maybe_micros")]
-    pub next_at: Option<Timestamp>,
-    /// When its window closes.
-    #[serde(serialize_with = "maybe_micros")]
-    pub closes_at: Option<Timestamp>,
+#[derive(Serialize)]
+pub(super) struct EnrolmentRow<'a> {
+    contact: ContactId,
+    account: AccountId,
+    left_out: Option<String>,
+    facts: &'a serde_json::Value,
+    step: &'a str,
+    next_at: Option<i64>,
+    closes_at: Option<i64>,
 }
 
-fn maybe_micros<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    at.map(micros).serialize(serializer)
-}
-
-fn left_out<S: serde::Serializer>(reason: &Option<LeftOut>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    reason.map(left_out_word).serialize(serializer)
+impl<'a> From<&'a Enrolment> for EnrolmentRow<'a> {
+    fn from(enrolment: &'a Enrolment) -> Self {
+        Self {
+            contact: enrolment.contact,
+            account: enrolment.account,
+            left_out: enrolment.left_out.map(|reason| word(&reason)),
+            facts: &enrolment.facts,
+            step: &enrolment.step,
+            next_at: enrolment.next_at.map(micros),
+            closes_at: enrolment.closes_at.map(micros),
+        }
+    }
 }
 
 /// One plan.
@@ -264,15 +258,20 @@ impl Store {
             .collect()
     }
 
-    /// Moves plans on, or ends them; one that is no longer active stays as it is.
+    /// Moves plans on, or ends them, with what comes of it (a call step's task), in one
+    /// transaction; a plan that is no longer active stays as it is.
     ///
     /// # Errors
     /// The database does not answer; then none moved.
-    pub async fn move_plans(&self, act: &Act, moves: &[PlanMove]) -> Result<u64> {
+    pub async fn move_plans(&self, act: &Act, moves: &[PlanMove], consequences: &[Consequence]) -> Result<u64> {
+        let ids = self.reserve(Consequence::ids_needed(consequences) + 1).await?;
         let list: Vec<_> = moves.iter().map(MoveRow::from).collect();
         let list = rows(&list)?;
         let moved = transaction!(self, tx => {
-            sqlx::query(MOVE).bind(list).bind(micros(act.at)).execute(&mut *tx).await?.rows_affected()
+            let moved = sqlx::query(MOVE).bind(list).bind(micros(act.at)).execute(&mut *tx).await?.rows_affected();
+            let mut free = ids.clone();
+            super::consequences::apply_consequences!(tx, act, &mut free, consequences);
+            moved
         });
         Ok(moved)
     }

@@ -223,18 +223,28 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn consents(&self, contact: ContactId) -> Result<Vec<Consent>> {
+        self.consents_of(&[contact]).await
+    }
+
+    /// The consents of these contacts, withdrawn ones too, oldest first.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn consents_of(&self, contacts: &[ContactId]) -> Result<Vec<Consent>> {
+        let ids = super::words::id_list(contacts.iter().map(|id| id.0));
         let rows = reading!(self, conn => {
-            sqlx::query_as::<_, (String, String, String, i64, Option<i64>)>(
-                "SELECT channel, basis, evidence, given_at, withdrawn_at FROM consent WHERE contact_id = $1 ORDER BY id",
+            sqlx::query_as::<_, (i64, String, String, String, i64, Option<i64>)>(
+                "SELECT k.contact_id, k.channel, k.basis, k.evidence, k.given_at, k.withdrawn_at FROM json_each($1) AS r
+                 JOIN consent k ON k.contact_id = CAST(CAST(r.value AS TEXT) AS BIGINT) ORDER BY k.id",
             )
-            .bind(contact.0)
+            .bind(ids)
             .fetch_all(&mut *conn)
             .await?
         });
         rows.into_iter()
-            .map(|(channel, basis, evidence, given_at, withdrawn_at)| {
+            .map(|(contact, channel, basis, evidence, given_at, withdrawn_at)| {
                 Ok(Consent {
-                    contact,
+                    contact: ContactId(contact),
                     channel: parse(&channel, "a channel")?,
                     basis: parse::<Basis>(&basis, "a basis")?,
                     evidence,

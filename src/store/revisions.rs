@@ -7,12 +7,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::changes::{Change, log_changes};
+use super::plans::EnrolmentRow;
 use super::words::{instant, maybe_instant, micros, rows};
-use super::{Enrolment, Result, Store, StoreError, reading, transaction};
+use super::{Result, Store, StoreError, reading, transaction};
 use crate::model::act::Act;
 use crate::model::campaign::Campaign;
 use crate::model::id::RevisionId;
-use crate::model::plan::LeftOut;
+use crate::model::plan::Enrolment;
 
 /// A campaign about to be applied.
 #[derive(Clone, Debug)]
@@ -165,7 +166,7 @@ impl Store {
         enrolments: &[Enrolment],
     ) -> Result<u64> {
         let base = self.reserve(enrolments.len()).await?.start;
-        let list = rows(enrolments)?;
+        let list = rows(&enrolments.iter().map(EnrolmentRow::from).collect::<Vec<_>>())?;
         let started = transaction!(self, tx => {
             sqlx::query(INSERT_MEMBERSHIPS)
                 .bind(list.clone())
@@ -268,9 +269,4 @@ fn const_str(head: &str, tail: &str) -> String {
 fn content_hash(body: &str) -> String {
     use sha2::{Digest, Sha256};
     data_encoding::HEXLOWER.encode(&Sha256::digest(body.as_bytes()))
-}
-
-/// Kept beside its statement: which words `left_out` may hold.
-pub(super) fn left_out_word(reason: LeftOut) -> String {
-    super::words::word(&reason)
 }

@@ -1,0 +1,163 @@
+//! The sections that name a server: relay, mailbox, fax gateway.
+
+use std::ops::Range;
+
+use super::sections::{Site, read_id};
+use super::shape::{host, is_loopback, url};
+use super::table::Table;
+use super::value::Value;
+use super::{Fax, FaxGateway, Mailbox, Relay, SecretRef, Tls};
+
+const TLS: [(&str, Tls); 3] = [("starttls", Tls::Starttls), ("implicit", Tls::Implicit), ("none", Tls::None)];
+
+/// Host, port and protection of one server, as far as they could be read.
+struct Endpoint {
+    host: Option<String>,
+    port: Option<u16>,
+    tls: Option<Tls>,
+}
+
+pub(super) fn read_relay(mut table: Table<'_>, site: &Site) -> Option<(Relay, Range<usize>)> {
+    let id = read_id(&mut table);
+    let host = table.need("host");
+    let port = table.need("port");
+    let endpoint = read_endpoint(&mut table, host, port, (Tls::Starttls, 465, 587));
+    let ca_file = table.take("ca_file").and_then(Value::text).map(|path| site.locate(path));
+    let (username, password) = read_login(&mut table, site, false);
+    let hello = table.take("hello").and_then(self::host);
+    let mut count = |key, default, most| table.take(key).map_or(Some(default), |value| value.integer(1..=most));
+    let sessions = count("sessions", 4, 100);
+    let messages = count("messages_per_session", 100, 100_000);
+    let command_timeout = count("command_timeout_s", 300, 3600);
+    let final_timeout = count("final_timeout_s", 600, 3600);
+    let (id, span) = id?;
+    let relay = Relay {
+        id,
+        host: endpoint.host?,
+        port: endpoint.port?,
+        tls: endpoint.tls?,
+        ca_file,
+        username,
+        password,
+        hello,
+        sessions: usize::try_from(sessions?).ok()?,
+        messages_per_session: usize::try_from(messages?).ok()?,
+        command_timeout_s: command_timeout?,
+        final_timeout_s: final_timeout?,
+    };
+    Some((relay, span))
+}
+
+pub(super) fn read_mailbox(mut table: Table<'_>, site: &Site) -> Option<(Mailbox, Range<usize>)> {
+    let id = read_id(&mut table);
+    let maildir = table.take("maildir");
+    let host = table.take("host");
+    match (&maildir, &host) {
+        (Some(_), Some(host)) => host.report("stands beside `maildir`; a mailbox is one or the other"),
+        (None, None) => table.reader().report(&table.span(), "a mailbox needs `maildir` or `host`"),
+        _ => {}
+    }
+    let is_imap = host.is_some() && maildir.is_none();
+    let maildir = maildir.and_then(Value::text).map(|path| site.locate(path));
+    let port = table.take("port");
+    let endpoint = read_endpoint(&mut table, host, port, (Tls::Implicit, 993, 143));
+    let ca_file = table.take("ca_file").and_then(Value::text).map(|path| site.locate(path));
+    let (username, password) = read_login(&mut table, site, is_imap);
+    let folder = table.take("folder").map_or(Some("INBOX".into()), Value::text);
+    let poll = table.take("poll_s").map_or(Some(30), |value| value.integer(1..=86_400));
+    let (id, span) = id?;
+    let (port, tls) = (endpoint.port.unwrap_or(993), endpoint.tls?);
+    let host = endpoint.host;
+    let mailbox = Mailbox { id, maildir, host, port, tls, ca_file, username, password, folder: folder?, poll_s: poll? };
+    Some((mailbox, span))
+}
+
+pub(super) fn read_fax(mut table: Table<'_>, site: &Site) -> Option<Fax> {
+    let gateway =
+        table.take("gateway").map_or(Some(FaxGateway::Sinch), |value| value.word(&[("sinch", FaxGateway::Sinch)]));
+    let base_url = table.need("base_url").and_then(|value| {
+        let (reader, span) = (value.reader(), value.span());
+        let url = url(value)?;
+        if url.scheme() != "https" && !url.host_str().is_some_and(is_loopback) {
+            reader.report(&span, "`base_url` must begin with https://, for the secret goes with each fax");
+        }
+        Some(url.as_str().trim_end_matches('/').to_owned())
+    });
+    let key = table.need("key").and_then(Value::text);
+    let secret = table.need("secret").and_then(|value| read_secret(value, site));
+    let poll = table.take("poll_s").map_or(Some(60), |value| value.integer(1..=86_400));
+    Some(Fax { gateway: gateway?, base_url: base_url?, key: key?, secret: secret?, poll_s: poll? })
+}
+
+/// Reads host, port and `tls`, and whether they go together; `usual` is the
+/// protection where none is named, the port of TLS from the first byte, the other port.
+fn read_endpoint(
+    table: &mut Table<'_>,
+    host_value: Option<Value<'_>>,
+    port_value: Option<Value<'_>>,
+    usual: (Tls, u16, u16),
+) -> Endpoint {
+    let reader = table.reader();
+    let (default_tls, implicit_port, starttls_port) = usual;
+    let tls_value = table.take("tls");
+    let tls_span = tls_value.as_ref().map(Value::span);
+    let tls = tls_value.map_or(Some(default_tls), |value| value.word(&TLS));
+    let host = host_value.and_then(host);
+    let port_span = port_value.as_ref().map(Value::span);
+    let port: Option<u16> = port_value.and_then(|value| value.integer(1..=65_535));
+    let expected = match (port, tls) {
+        (Some(port), Some(Tls::Starttls)) if port == implicit_port => Some(("tls from the first byte", "implicit")),
+        (Some(port), Some(Tls::Implicit)) if port == starttls_port => Some(("starttls", "starttls")),
+        _ => None,
+    };
+    if let (Some((what, word)), Some(span), Some(port)) = (expected, &port_span, port) {
+        let mistake = reader.mistake(span, format!("port {port} expects {what}"));
+        reader.push(mistake.hint(format!("set tls = \"{word}\"")));
+    }
+    if let (Some(Tls::None), Some(span), Some(host)) = (tls, tls_span, &host)
+        && !is_loopback(host)
+    {
+        let message = format!("`tls` may be `none` only on this machine, and `{host}` is another");
+        reader.push(reader.mistake(&span, message).hint("set tls = \"starttls\" or \"implicit\""));
+    }
+    Endpoint { host, port, tls }
+}
+
+/// Reads `username` and `password`, which go together.
+fn read_login(table: &mut Table<'_>, site: &Site, required: bool) -> (Option<String>, Option<SecretRef>) {
+    let (username, password) = (table.take("username"), table.take("password"));
+    if username.is_none() && (required || password.is_some()) {
+        table.miss("username");
+    }
+    if password.is_none() && (required || username.is_some()) {
+        table.miss("password");
+    }
+    (username.and_then(Value::text), password.and_then(|value| read_secret(value, site)))
+}
+
+/// Reads `{ file = "..." }` or `{ env = "..." }`; a secret written out is refused
+/// without being repeated in the message.
+fn read_secret(value: Value<'_>, site: &Site) -> Option<SecretRef> {
+    let reader = value.reader();
+    if !value.is_table() {
+        let mut mistake = value.mistake("does not stand in the configuration itself");
+        (mistake.excerpt, mistake.width) = (None, 0);
+        reader.push(mistake.hint("name its file, { file = \"...\" }, or its variable, { env = \"...\" }"));
+        return None;
+    }
+    let span = value.span();
+    let mut table = value.table("the secret", &["file", "env"])?;
+    match (table.take("file"), table.take("env")) {
+        (Some(file), None) => file.text().map(|path| SecretRef::File(site.locate_secret(&path))),
+        (None, Some(name)) => name.text().map(SecretRef::Env),
+        (Some(file), Some(name)) if file.is_override() => {
+            drop(name);
+            file.text().map(|path| SecretRef::File(site.locate_secret(&path)))
+        }
+        (Some(_), Some(name)) if name.is_override() => name.text().map(SecretRef::Env),
+        _ => {
+            reader.report(&span, "a secret needs either `file` or `env`");
+            None
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! Compiled templates: handlebars in strict mode, one registry per language and
+//! kind, so that a partial is found in the letter's own language and every value
+//! is escaped for what is being written.
+//!
+//! Templates reach nothing but their data and their partials; what they write is
+//! capped, and partials cannot include themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use handlebars::{
+    Context, Handlebars, RenderContext, RenderErrorReason, Renderable, Template, TemplateErrorReason, WriteOutput,
+};
+use serde_json::Value;
+
+use super::callable::{Capped, FirstFilled, Greeting, Slot};
+use super::mention::{self, Outline, blank, find};
+use super::mistake::{MistakeKind, RenderMistake, TemplateMistake};
+use super::set::{Kind, TemplateSet};
+use super::shield::{CONTENT, FOOTER, clean, escape_html, shield};
+use crate::model::language::Language;
+use crate::model::mistake::did_you_mean;
+
+const LANGUAGES: [Language; 2] = [Language::Sv, Language::En];
+const MAX_NESTING: usize = 32;
+/// Partials that one letter may come to include, counted with repetition.
+const MAX_PARTIALS: usize = 1_000;
+
+/// A template that was read without mistakes.
+pub(super) struct Compiled {
+    pub(super) file: String,
+    pub(super) source: String,
+    template: Template,
+    outline: Outline,
+}
+
+/// Every template of a revision, compiled.
+pub(super) struct Engine {
+    files: BTreeMap<(Kind, Option<Language>, String), Compiled>,
+    registries: BTreeMap<(Kind, Language), Handlebars<'static>>,
+}
+
+impl Engine {
+    /// Compiles a set and checks what can be checked without a contact.
+    pub(super) fn new(set: &TemplateSet) -> Result<Self, Vec<TemplateMistake>> {
+        let mut engine = Self { files: BTreeMap::new(), registries: BTreeMap::new() };
+        let mut mistakes = Vec::new();
+        for (file, source) in set.iter() {
+            let Some((kind, language, name)) = name_of(file) else { continue };
+            match compile(file, source) {
+                Ok(compiled) => drop(engine.files.insert((kind, language, name), compiled)),
+                Err(found) => mistakes.extend(found),
+            }
+        }
+        if mistakes.is_empty() {
+            mistakes = engine.lacks();
+        }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        for language in LANGUAGES {
+            for kind in Kind::ALL {
+                engine.registries.insert((kind, language), engine.registry(kind, language));
+            }
+        }
+        Ok(engine)
+    }
+
+    /// The template of that name in that language, or the one for all languages.
+    pub(super) fn find(&self, kind: Kind, language: Language, name: &str) -> Option<&Compiled> {
+        let of = |language| self.files.get(&(kind, language, name.to_owned()));
+        of(Some(language)).or_else(|| of(None))
+    }
+
+    /// Whether the letter has a text of its own in that language.
+    pub(super) fn speaks(&self, language: Language, name: &str) -> bool {
+        self.files.contains_key(&(Kind::Markdown, Some(language), name.to_owned()))
+    }
+
+    /// Renders a template of the set.
+    pub(super) fn render(
+        &self,
+        kind: Kind,
+        language: Language,
+        name: &str,
+        data: &Context,
+    ) -> Result<String, RenderMistake> {
+        let compiled = self
+            .find(kind, language, name)
+            .ok_or_else(|| RenderMistake::of(name, format!("there is no template `{name}`")))?;
+        self.write(kind, language, compiled, data)
+    }
+
+    /// Renders a line that stands in a campaign, not in the set.
+    pub(super) fn render_line(
+        &self,
+        language: Language,
+        source: &str,
+        data: &Context,
+    ) -> Result<String, Vec<RenderMistake>> {
+        let compiled =
+            compile("subject", source).map_err(|found| found.into_iter().map(rendered).collect::<Vec<_>>())?;
+        let mut search = Search::new(language, data.data());
+        self.gaps(&mut search, Kind::Text, &compiled, &[]);
+        if !search.found.is_empty() {
+            return Err(search.found);
+        }
+        self.write(Kind::Text, language, &compiled, data).map_err(|mistake| vec![mistake])
+    }
+
+    fn write(
+        &self,
+        kind: Kind,
+        language: Language,
+        compiled: &Compiled,
+        data: &Context,
+    ) -> Result<String, RenderMistake> {
+        let registry = self.registries.get(&(kind, language)).expect("new() made one for each kind and language");
+        let mut capped = Capped::default();
+        let mut output = WriteOutput::new(&mut capped);
+        let mut context = RenderContext::new(Some(&compiled.file));
+        let result = compiled.template.render(registry, data, &mut context, &mut output);
+        result.map_err(|error| self.explain(compiled, &error))?;
+        String::from_utf8(capped.into_bytes())
+            .map_err(|_| RenderMistake::of(&compiled.file, "writes something that is no text"))
+    }
+
+    /// Everything that would be missing from a template for the data, partials included.
+    pub(super) fn gaps(&self, search: &mut Search<'_>, kind: Kind, compiled: &Compiled, shadows: &[String]) {
+        let data = search.data;
+        for mention in compiled.outline.mentions.iter().filter(|mention| mention.reached(data)) {
+            if mention.any_of.iter().any(|path| shadows.contains(&path[0])) {
+                continue;
+            }
+            let values: Vec<_> = mention.any_of.iter().map(|path| find(data, path)).collect();
+            let gap = match values.iter().position(Option::is_none) {
+                Some(missing) => {
+                    let path = mention.any_of[missing].join(".");
+                    let meant = did_you_mean(&path, paths(data).iter().map(String::as_str)).map(str::to_owned);
+                    MistakeKind::Missing { path, meant }
+                }
+                None if mention.filled && values.iter().flatten().all(|value| blank(value)) => {
+                    MistakeKind::Empty { path: mention.path() }
+                }
+                None => continue,
+            };
+            let mistake = RenderMistake::at(&compiled.file, &compiled.source, mention.span.clone(), gap);
+            if !search.found.contains(&mistake) {
+                search.found.push(mistake);
+            }
+        }
+        for include in compiled.outline.includes.iter().filter(|include| !include.rebased && include.reached(data)) {
+            let Some(partial) = self.find(kind, search.language, &include.name) else { continue };
+            let shadows = [shadows, &include.shadows].concat();
+            if search.seen.insert((kind, include.name.clone(), shadows.clone())) {
+                self.gaps(search, kind, partial, &shadows);
+            }
+        }
+    }
+
+    fn explain(&self, compiled: &Compiled, error: &handlebars::RenderError) -> RenderMistake {
+        let named = error.template_name.as_deref().unwrap_or(&compiled.file);
+        let place = self.files.values().find(|file| file.file == named).unwrap_or(compiled);
+        let start = mention::offset(&place.source, error.line_no.unwrap_or(1), error.column_no.unwrap_or(1));
+        let kind = match error.reason() {
+            RenderErrorReason::MissingVariable(Some(path)) => MistakeKind::Missing { path: path.clone(), meant: None },
+            RenderErrorReason::MissingVariable(None) => MistakeKind::Other("names a variable that is not there".into()),
+            RenderErrorReason::IOError(_) => MistakeKind::Other("writes more than 512 kB".into()),
+            reason => MistakeKind::Other(reason.to_string()),
+        };
+        RenderMistake::at(&place.file, &place.source, start..start, kind)
+    }
+
+    fn registry(&self, kind: Kind, language: Language) -> Handlebars<'static> {
+        let mut registry = Handlebars::new();
+        registry.set_strict_mode(true);
+        // It would write merge data to the log.
+        registry.unregister_helper("log");
+        registry.register_escape_fn(match kind {
+            Kind::Markdown => shield as fn(&str) -> String,
+            Kind::Html => clean_html,
+            Kind::Text => clean,
+        });
+        registry.register_helper("or", Box::new(FirstFilled));
+        registry.register_helper("greeting", Box::new(Greeting(language)));
+        registry.register_helper("content", Box::new(Slot(CONTENT)));
+        registry.register_helper("footer", Box::new(Slot(FOOTER)));
+        // The files for all languages come first, so that a language's own replace them.
+        for of in [None, Some(language)] {
+            for ((_, _, name), compiled) in self.files.iter().filter(|((k, l, _), _)| (*k, *l) == (kind, of)) {
+                registry.register_template(name, compiled.template.clone());
+            }
+        }
+        registry
+    }
+
+    /// Partials that are not there or go in circles, and layouts without a slot.
+    fn lacks(&self) -> Vec<TemplateMistake> {
+        let mut mistakes = Vec::new();
+        for language in LANGUAGES {
+            let footer = format!("partials/footer.{}.md", language.code());
+            if self.find(Kind::Markdown, language, "footer").is_none() {
+                mistakes.push(TemplateMistake::at(&footer, "", 0..0, "the footer with the opt-out line is not there"));
+            }
+        }
+        for (kind, file) in [(Kind::Html, "layouts/letter.html"), (Kind::Text, "layouts/letter.txt")] {
+            let layout = self.find(kind, Language::default(), "layouts/letter");
+            let slots = layout.map(|layout| layout.outline.slots.as_slice()).unwrap_or_default();
+            for slot in ["content", "footer"] {
+                if slots.iter().filter(|name| *name == slot).count() != 1 {
+                    let message = format!("a layout holds `{{{{{slot}}}}}` exactly once");
+                    mistakes.push(TemplateMistake::at(file, "", 0..0, message));
+                }
+            }
+        }
+        for language in LANGUAGES {
+            for kind in Kind::ALL {
+                let mut trail = Trail { kind, language, names: Vec::new(), weights: BTreeMap::new() };
+                for ((_, _, name), _) in self.files.iter().filter(|((k, ..), _)| *k == kind) {
+                    self.follow(&mut trail, name, &mut mistakes);
+                }
+            }
+        }
+        let mut seen = BTreeSet::new();
+        mistakes.retain(|mistake| seen.insert(mistake.to_string()));
+        mistakes
+    }
+
+    /// How many templates `name` comes to render, itself included.
+    fn follow(&self, trail: &mut Trail, name: &str, mistakes: &mut Vec<TemplateMistake>) -> usize {
+        if let Some(weight) = trail.weights.get(name) {
+            return *weight;
+        }
+        let Some(compiled) = self.find(trail.kind, trail.language, name) else { return 1 };
+        trail.names.push(name.to_owned());
+        let mut weight = 1_usize;
+        for include in &compiled.outline.includes {
+            let partial = self.find(trail.kind, trail.language, &include.name);
+            let message = match partial {
+                None => format!("there is no partial `{}`", include.name),
+                Some(_) if trail.names.contains(&include.name) => format!("`{}` comes to include itself", include.name),
+                Some(_) if trail.names.len() >= MAX_NESTING => "partials in partials, more than 32 deep".to_owned(),
+                Some(_) => {
+                    let (before, inner) = (weight, self.follow(trail, &include.name, mistakes));
+                    weight = weight.saturating_add(inner);
+                    // Said once, where the count first goes beyond.
+                    if before.max(inner) > MAX_PARTIALS || weight <= MAX_PARTIALS {
+                        continue;
+                    }
+                    "partials that come to more than 1000".to_owned()
+                }
+            };
+            mistakes.push(TemplateMistake::at(&compiled.file, &compiled.source, include.span.clone(), message));
+        }
+        trail.names.pop();
+        trail.weights.insert(name.to_owned(), weight);
+        weight
+    }
+}
+
+/// The way from a template down its partials.
+struct Trail {
+    kind: Kind,
+    language: Language,
+    names: Vec<String>,
+    /// What was followed already.
+    weights: BTreeMap<String, usize>,
+}
+
+/// A look for gaps in the parts of one letter.
+pub(super) struct Search<'a> {
+    language: Language,
+    data: &'a Value,
+    pub(super) found: Vec<RenderMistake>,
+    seen: BTreeSet<(Kind, String, Vec<String>)>,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(language: Language, data: &'a Value) -> Self {
+        Self { language, data, found: Vec::new(), seen: BTreeSet::new() }
+    }
+}
+
+fn clean_html(data: &str) -> String {
+    escape_html(&clean(data))
+}
+
+/// `partials/signature.sv.md` is `signature`, in Swedish, in Markdown.
+fn name_of(file: &str) -> Option<(Kind, Option<Language>, String)> {
+    let kind = Kind::of(file)?;
+    let (stem, _) = file.rsplit_once('.')?;
+    let stem = stem.strip_prefix("partials/").unwrap_or(stem);
+    for language in LANGUAGES {
+        if let Some(name) = stem.strip_suffix(language.code()).and_then(|name| name.strip_suffix('.')) {
+            return Some((kind, Some(language), name.to_owned()));
+        }
+    }
+    Some((kind, None, stem.to_owned()))
+}
+
+fn compile(file: &str, source: &str) -> Result<Compiled, Vec<TemplateMistake>> {
+    if let Some(at) = too_deep(source) {
+        return Err(vec![TemplateMistake::at(file, source, at..at, "blocks in blocks, more than 32 deep")]);
+    }
+    let template = Template::compile_with_name(source, file.to_owned()).map_err(|error| {
+        let (line, column) = error.pos().unwrap_or((1, 1));
+        let at = mention::offset(source, line, column);
+        let message = match error.reason() {
+            // The parser names its grammar's rules, which say nothing to a writer.
+            TemplateErrorReason::InvalidSyntax(_) if at >= source.trim_end().len() => {
+                "the file ends before `}}` or `{{/...}}` closes what is open".to_owned()
+            }
+            TemplateErrorReason::InvalidSyntax(_) => "handlebars cannot be read from here on".to_owned(),
+            reason => reason.to_string(),
+        };
+        vec![TemplateMistake::at(file, source, at..at, message)]
+    })?;
+    let (outline, mistakes) = mention::outline(file, source, &template);
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
+    Ok(Compiled { file: file.to_owned(), source: source.to_owned(), template, outline })
+}
+
+/// The parser recurses; a template that nests too deep must not reach it.
+fn too_deep(source: &str) -> Option<usize> {
+    let (mut blocks, mut brackets) = (0_usize, 0_usize);
+    for (at, byte) in source.bytes().enumerate() {
+        match byte {
+            b'(' | b'[' => brackets += 1,
+            b')' | b']' => brackets = brackets.saturating_sub(1),
+            b'{' if source[at..].starts_with("{{#") || source[at..].starts_with("{{~#") => blocks += 1,
+            b'{' if source[at..].starts_with("{{/") || source[at..].starts_with("{{~/") => {
+                blocks = blocks.saturating_sub(1);
+            }
+            b'}' if source[at..].starts_with("}}") => brackets = 0,
+            _ => {}
+        }
+        if blocks > MAX_NESTING || brackets > MAX_NESTING {
+            return Some(at);
+        }
+    }
+    None
+}
+
+fn rendered(mistake: TemplateMistake) -> RenderMistake {
+    let TemplateMistake { template, line, column, width, excerpt, message } = mistake;
+    RenderMistake { template, line, column, width, excerpt, kind: MistakeKind::Other(message) }
+}
+
+/// Every path in the data, to guess from.
+fn paths(data: &Value) -> Vec<String> {
+    let Value::Object(groups) = data else { return Vec::new() };
+    let mut out = Vec::new();
+    for (group, value) in groups {
+        out.push(group.clone());
+        if let Value::Object(fields) = value {
+            out.extend(fields.keys().map(|field| format!("{group}.{field}")));
+        }
+    }
+    out
+}

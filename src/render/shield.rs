@@ -1,0 +1,71 @@
+//! How merge data stays data inside Markdown, HTML and text.
+//!
+//! Markdown has no escape that holds in every place (a backslash is literal in a
+//! link's target and in code), so each ASCII character of a merged value is moved
+//! to a private-use code point before the Markdown is parsed and moved back after.
+//! The parser sees letters that mean nothing: no emphasis, link, heading, entity
+//! or tag can come from them, nor from them together with the template around.
+
+use crate::model::text::tame;
+
+/// Where ASCII is moved to: plane 15, which no text uses.
+const SHIFT: u32 = 0xF_0000;
+
+/// Stands for the letter in a layout until the letter is put there.
+pub(super) const CONTENT: char = '\u{F0100}';
+/// Stands for the footer in a layout until the footer is put there.
+pub(super) const FOOTER: char = '\u{F0101}';
+
+/// A merged value on its way into Markdown.
+pub(super) fn shield(data: &str) -> String {
+    let moved = |c: char| if c.is_ascii() { char::from_u32(SHIFT + c as u32).unwrap_or(c) } else { c };
+    clean(data).chars().map(moved).collect()
+}
+
+/// The text again, as it was meant, after the Markdown is parsed.
+pub(super) fn unshield(text: &str) -> String {
+    let back = |c: char| match (c as u32).checked_sub(SHIFT) {
+        Some(ascii @ 0..0x80) => char::from_u32(ascii).unwrap_or(c),
+        _ => c,
+    };
+    text.chars().map(back).collect()
+}
+
+/// A merged value as one line without control characters, bidirectional controls
+/// and the code points that this module uses itself.
+pub(super) fn clean(data: &str) -> String {
+    tame(data).chars().filter(|c| !(SHIFT..SHIFT + 0x200).contains(&(*c as u32))).collect()
+}
+
+/// Text as HTML, in an element or a quoted attribute.
+pub(super) fn escape_html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves_data_out_of_the_parsers_sight_and_back() {
+        let hostile = "# <b>[x](http://e.example)**&amp; 1.";
+        assert!(!shield(hostile).bytes().any(|b| b.is_ascii()));
+        assert_eq!(unshield(&shield(hostile)), hostile);
+    }
+
+    #[test]
+    fn drops_its_own_code_points_from_data() {
+        assert_eq!(shield("\u{F0023}\u{F0100}å"), "å");
+    }
+}

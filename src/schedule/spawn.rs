@@ -1,0 +1,158 @@
+//! A step that is due becomes a delivery, or, for a call, a line in the owner's digest.
+
+use std::collections::HashMap;
+
+use jiff::{Timestamp, ToSpan};
+
+use super::{AHEAD_HOURS, BATCH, ScheduleError, Stage, follow, route};
+use crate::model::address::Channel;
+use crate::model::campaign::{Campaign, Step};
+use crate::model::consent::Consent;
+use crate::model::delivery::Purpose;
+use crate::model::id::{ContactId, PlanId, RevisionId};
+use crate::model::plan::StopReason;
+use crate::model::task::TaskKind;
+use crate::policy::choice;
+use crate::policy::enrolment::zone_of;
+use crate::store::{Client, Consequence, NewDelivery, PlanMove, PlanRow};
+
+/// The key that makes a step's delivery by one channel the only one.
+pub(super) fn key(plan: Option<PlanId>, step: &str, contact: ContactId, channel: Channel) -> String {
+    let channel = match channel {
+        Channel::Email => "email",
+        Channel::Fax => "fax",
+        Channel::Call => "call",
+    };
+    format!("plan/{}/{step}/{contact}/{channel}", plan.map_or(0, |plan| plan.0))
+}
+
+/// What becomes of one due plan.
+enum Spawned {
+    Delivery(Box<NewDelivery>),
+    Move(PlanMove, Option<Consequence>),
+    /// A call is not made ahead of its time.
+    NotYet,
+}
+
+/// Creates what is due within two days; says how many plans it settled.
+pub(super) async fn pass(stage: &mut Stage<'_>) -> Result<usize, ScheduleError> {
+    let ahead = stage.now.checked_add(AHEAD_HOURS.hours()).unwrap_or(stage.now);
+    let mut done = 0;
+    loop {
+        let plans = stage.store.due_plans(stage.now, ahead, BATCH).await?;
+        let settled = settle(stage, &plans).await?;
+        done += settled;
+        if settled == 0 || plans.len() < usize::try_from(BATCH).unwrap_or(usize::MAX) {
+            return Ok(done);
+        }
+    }
+}
+
+async fn settle(stage: &mut Stage<'_>, plans: &[PlanRow]) -> Result<usize, ScheduleError> {
+    let contacts: Vec<_> = plans.iter().map(|plan| plan.contact).collect();
+    let clients: HashMap<ContactId, Client> =
+        stage.store.clients(&contacts).await?.into_iter().map(|client| (client.contact.id, client)).collect();
+    let mut consents: HashMap<ContactId, Vec<Consent>> = HashMap::new();
+    for consent in stage.store.consents_of(&contacts).await? {
+        consents.entry(consent.contact).or_default().push(consent);
+    }
+    let (mut new, mut moves, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
+    for plan in plans {
+        let revision = stage.revision(plan.revision).await?;
+        let Some(client) = clients.get(&plan.contact) else { continue };
+        let held = consents.get(&plan.contact).map_or(&[][..], Vec::as_slice);
+        match spawn(stage, plan, revision.id, &revision.campaign, client, held)? {
+            Spawned::Delivery(delivery) => new.push(*delivery),
+            Spawned::Move(step, task) => {
+                moves.push(step);
+                tasks.extend(task);
+            }
+            Spawned::NotYet => {}
+        }
+    }
+    if !new.is_empty() {
+        stage.store.create_deliveries(&stage.act, &new).await?;
+    }
+    if !moves.is_empty() {
+        stage.store.move_plans(&stage.act, &moves, &tasks).await?;
+    }
+    Ok(new.len() + moves.len())
+}
+
+fn spawn(
+    stage: &Stage<'_>,
+    plan: &PlanRow,
+    revision: RevisionId,
+    campaign: &Campaign,
+    client: &Client,
+    consents: &[Consent],
+) -> Result<Spawned, ScheduleError> {
+    let step = plan.step.as_deref().and_then(|id| campaign.find_step(id));
+    let (Some((index, step)), Some(due_at)) = (step, plan.next_at) else {
+        return Ok(Spawned::Move(PlanMove::Stop(plan.id, StopReason::Operator), None));
+    };
+    if step.channel == Channel::Call {
+        return Ok(call(stage, plan, campaign, step, client, due_at));
+    }
+    let Some(way) = route::find(step, client, consents) else {
+        let reachable = campaign.steps[index + 1..].iter().any(|later| route::find(later, client, consents).is_some());
+        let next = follow::after(campaign, plan.id, &step.id, client, due_at, stage.now);
+        let unreachable = PlanMove::Stop(plan.id, StopReason::Unreachable);
+        return Ok(Spawned::Move(if reachable { next } else { unreachable }, None));
+    };
+    let channel = way.address.channel();
+    let (sender, lane) = route::lane(stage.config, campaign, channel)?;
+    let variant = (!step.variants.is_empty())
+        .then(|| &step.variants[choice::variant(&campaign.id, &step.id, plan.contact, step.variants.len())]);
+    Ok(Spawned::Delivery(Box::new(NewDelivery {
+        key: key(Some(plan.id), &step.id, plan.contact, channel),
+        purpose: Purpose::Campaign,
+        address: way.address,
+        contact: Some(plan.contact),
+        user: None,
+        plan: Some(plan.id),
+        campaign: Some(campaign.id.clone()),
+        step: Some(step.id.clone()),
+        variant: variant.map(|variant| variant.id.clone()),
+        revision: Some(revision),
+        fallback: step.fallback.filter(|fallback| *fallback != channel),
+        needs_consent: way.needs_consent,
+        sender,
+        lane,
+        payload: None,
+        due_at,
+        not_after: plan.closes_at,
+    })))
+}
+
+/// A call becomes a task of the owner's on its day, and the plan goes on.
+fn call(
+    stage: &Stage<'_>,
+    plan: &PlanRow,
+    campaign: &Campaign,
+    step: &Step,
+    client: &Client,
+    due_at: Timestamp,
+) -> Spawned {
+    if due_at > stage.now {
+        return Spawned::NotYet;
+    }
+    let zone = zone_of(campaign.window_of(step), &client.contact.zone);
+    let note =
+        step.note.as_deref().unwrap_or("{{contact.name}}").replace("{{contact.name}}", client.contact.name.as_str());
+    let task = Consequence::Task {
+        kind: TaskKind::Call,
+        user: client.account.owner,
+        contact: Some(plan.contact),
+        plan: Some(plan.id),
+        response: None,
+        note: note.replace("{{account.name}}", client.account.name.as_str()),
+        due_on: zone.to_datetime(stage.now).date(),
+    };
+    Spawned::Move(follow::after(campaign, plan.id, &step.id, client, due_at, stage.now), Some(task))
+}
+
+/// When the first call that is within two days is due.
+pub(super) async fn next_call_at(stage: &Stage<'_>) -> Result<Option<Timestamp>, ScheduleError> {
+    Ok(stage.store.next_plan_at(stage.now, stage.now).await?.filter(|at| *at > stage.now))
+}
