@@ -1,6 +1,6 @@
 //! The manager's digest: what it says, what it refuses to carry, and that it comes once a day.
-#![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
 
 #[path = "digest/face.rs"]
 mod face;

@@ -16,7 +16,10 @@ use crate::model::id::{ContactId, DeliveryId, ResponseId};
 use crate::model::plan::{PlanState, StopReason};
 use crate::model::response::{AutoReply, Bounce, HumanIntent, ResponseKind};
 use crate::model::task::TaskKind;
-use crate::store::{Client, DeliveryFilter, DeliveryRow, PauseRow, PauseScope, PlanRow, ResponseRow, Store, TaskRow};
+use crate::policy::bounce;
+use crate::store::{
+    AttemptRow, Client, DeliveryFilter, DeliveryRow, PauseRow, PauseScope, PlanRow, ResponseRow, Store, TaskRow,
+};
 
 /// Deliveries of one contact that are searched for a fax.
 const DELIVERIES: i64 = 50;
@@ -27,7 +30,7 @@ pub(super) struct People<'a> {
     zone: &'a TimeZone,
     clients: BTreeMap<ContactId, Client>,
     dossiers: BTreeMap<ContactId, Dossier>,
-    refusals: BTreeMap<DeliveryId, Option<String>>,
+    refusals: BTreeMap<DeliveryId, AttemptRow>,
     pauses: Vec<PauseRow>,
     /// Tasks that stand beside the reply they came of.
     told: BTreeSet<ResponseId>,
@@ -85,8 +88,7 @@ impl<'a> People<'a> {
             people.dossiers.insert(contact, dossier);
         }
         for row in rejected() {
-            let enhanced = store.attempts(row.id).await?.pop().and_then(|attempt| attempt.enhanced);
-            people.refusals.insert(row.id, enhanced);
+            people.refusals.extend(store.attempts(row.id).await?.pop().map(|last| (row.id, last)));
         }
         Ok(people)
     }
@@ -153,10 +155,11 @@ impl<'a> People<'a> {
         let is_fax = |row: &&DeliveryRow| row.channel == Channel::Fax;
         for row in rejected().filter(|row| !is_fax(row)).chain(rejected().filter(is_fax)) {
             let Some(contact) = row.contact else { continue };
-            let enhanced = self.refusals.get(&row.id).cloned().flatten();
+            let last = self.refusals.get(&row.id);
+            let enhanced = last.and_then(|attempt| attempt.enhanced.clone());
             let trouble = match row.channel {
                 Channel::Fax => Trouble::Fax,
-                Channel::Email | Channel::Call => Trouble::Mail(refusal(row.reason.as_deref(), enhanced.as_deref())),
+                Channel::Email | Channel::Call => Trouble::Mail(refusal(row.reason.as_deref(), last)),
             };
             if seen.insert((contact, row.step.as_deref())) {
                 fixes.extend(self.fix(contact, trouble, enhanced, Some(row)));
@@ -285,28 +288,21 @@ fn shown(number: &PhoneNumber, country: &str) -> String {
     parsed.format().mode(mode).to_string()
 }
 
-/// Why a server refused: the word that was written down, else by the enhanced status (RFC 3463).
-fn refusal(reason: Option<&str>, enhanced: Option<&str>) -> Bounce {
+/// Why a server refused: the word that was written down, else what its last answer means.
+fn refusal(reason: Option<&str>, last: Option<&AttemptRow>) -> Bounce {
     let word = reason.and_then(|word| serde_json::from_value(serde_json::Value::from(word)).ok());
-    if let Some(bounce) = word {
-        return bounce;
-    }
-    match enhanced.unwrap_or_default() {
-        "5.1.1" | "5.1.3" => Bounce::NoMailbox,
-        "5.1.2" | "5.1.10" | "5.4.4" => Bounce::NoDomain,
-        "5.1.6" => Bounce::Moved,
-        "5.2.1" => Bounce::Disabled,
-        "5.2.2" | "4.2.2" => Bounce::Full,
-        "5.2.3" | "5.3.4" => Bounce::Size,
-        code if code.starts_with("5.7.") => Bounce::Policy,
-        code if code.starts_with("4.") => Bounce::Expired,
-        _ => Bounce::Unknown,
-    }
+    let answer = |last: &AttemptRow| {
+        let code = last.code.and_then(|code| u16::try_from(code).ok()).unwrap_or(0);
+        bounce::classify(code, last.enhanced.as_deref(), last.reply.as_deref().unwrap_or_default())
+    };
+    word.or_else(|| last.map(answer)).unwrap_or(Bounce::Unknown)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::id::AttemptId;
+    use crate::store::AttemptState;
 
     #[test]
     fn writes_a_number_as_it_is_read_at_home() {
@@ -316,10 +312,21 @@ mod tests {
     }
 
     #[test]
-    fn reads_a_refusal_by_its_word_before_its_status() {
-        assert_eq!(refusal(Some("policy"), Some("5.1.1")), Bounce::Policy);
-        assert_eq!(refusal(Some("attempts"), Some("5.1.1")), Bounce::NoMailbox);
-        assert_eq!(refusal(None, Some("5.7.26")), Bounce::Policy);
+    fn reads_a_refusal_by_its_word_before_its_answer() {
+        let last = AttemptRow {
+            id: AttemptId(1),
+            delivery: DeliveryId(1),
+            number: 1,
+            relay: "main".into(),
+            state: AttemptState::Rejected,
+            code: Some(550),
+            enhanced: Some("5.1.1".into()),
+            reply: Some("5.1.1 no such user".into()),
+            started_at: Timestamp::UNIX_EPOCH,
+            ended_at: None,
+        };
+        assert_eq!(refusal(Some("policy"), Some(&last)), Bounce::Policy);
+        assert_eq!(refusal(Some("attempts"), Some(&last)), Bounce::NoMailbox);
         assert_eq!(refusal(None, None), Bounce::Unknown);
     }
 }

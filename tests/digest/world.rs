@@ -12,7 +12,7 @@ use outreachd::model::campaign::{Campaign, Condition, From, Late, Rule, Start, S
 use outreachd::model::delivery::{Outcome, Purpose};
 use outreachd::model::id::{AttemptId, ContactId, DaemonId, DeliveryId, TaskId, UserId};
 use outreachd::model::language::Language;
-use outreachd::model::plan::{LeftOut, StopReason};
+use outreachd::model::plan::{Enrolment, LeftOut, StopReason};
 use outreachd::model::response::{AutoReply, Bounce, HumanIntent, OptOut, ResponseKind};
 use outreachd::model::suppression::{Reason, Scope};
 use outreachd::model::task::TaskKind;
@@ -20,8 +20,8 @@ use outreachd::model::text::Line;
 use outreachd::model::token::TokenKeys;
 use outreachd::model::user::{Role, User};
 use outreachd::store::{
-    AttemptState, Claimed, ClientRecord, Consequence, Enrolment, Finish, Handoff, LoggedResponse, NewDelivery,
-    NewRevision, PauseScope, PlanMove, PlanRow, Store,
+    AttemptState, Claimed, ClientRecord, Consequence, Finish, Handoff, LoggedResponse, NewDelivery, NewRevision,
+    PauseScope, PlanMove, PlanRow, Store,
 };
 
 pub fn at(text: &str) -> Timestamp {
@@ -287,7 +287,7 @@ impl<'a> World<'a> {
             next_at: thursday,
             closes_at: Some(thursday + 3.hours()),
         };
-        self.store.move_plans(&act(eight), &plans.iter().map(next).collect::<Vec<_>>()).await.unwrap();
+        self.store.move_plans(&act(eight), &plans.iter().map(next).collect::<Vec<_>>(), &[]).await.unwrap();
     }
 
     async fn oskar_gets_a_fax(&self) {
@@ -389,7 +389,7 @@ impl Sent {
             attempt: Some(self.begun[&claimed.row.id]),
             relay: "main".into(),
             state,
-            code: None,
+            code: Some(if state == AttemptState::Rejected { 550 } else { 250 }),
             enhanced: None,
             reply: None,
             reason: None,
