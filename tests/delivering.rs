@@ -100,34 +100,37 @@ async fn tries_again_what_was_refused_for_now() {
     assert_eq!(app.store.attempts(row.id).await.unwrap().len(), 2);
 }
 
-#[tokio::test]
-async fn suppresses_an_address_that_does_not_exist_and_writes_by_fax() {
-    let database = sqlite().await;
+/// A gateway whose calls end as `script` says, and an outreachd whose every mail address is dead.
+async fn by_fax_only(
+    script: impl Fn(&str, u32) -> Ending + Send + Sync + 'static,
+) -> (TestApp, FaxGateway, Vec<tempfile::NamedTempFile>) {
     let clock = ManualClock::new(at(BEFORE));
-    let gateway =
-        FaxGateway::start(
-            Clock::Manual(clock.clone()),
-            |_: &str, nth| if nth == 1 { Ending::busy() } else { Ending::Delivered },
-        )
-        .await
-        .unwrap();
+    let gateway = FaxGateway::start(Clock::Manual(clock.clone()), script).await.unwrap();
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(secret.path(), SECRET).unwrap();
+    let base = gateway.base_url();
     let more = format!(
-        "[fax]\nbase_url = \"{}\"\nkey = \"{KEY}\"\nsecret = {{ file = {:?} }}\npoll_s = 60",
-        gateway.base_url(),
+        "[fax]\nbase_url = \"{base}\"\nkey = \"{KEY}\"\nsecret = {{ file = {:?} }}\npoll_s = 60",
         secret.path()
     );
-    let app = TestApp::with(database.store.clone(), at_stage(Stage::Recipient, Answer::no_such_user()), &more).await;
+    let database = sqlite().await;
+    let refusal = at_stage(Stage::Recipient, Answer::no_such_user());
+    let app = TestApp::with(database.store.clone(), refusal, &more, clock).await;
     app.import(&[faxed("Oskar Nyman", "+46701740620")]).await;
     app.apply(campaign("send")).await;
+    app.keep(database);
+    (app, gateway, vec![secret])
+}
+
+#[tokio::test]
+async fn suppresses_an_address_that_does_not_exist_and_writes_by_fax() {
+    let (app, gateway, _secrets) = by_fax_only(|_, nth| if nth == 1 { Ending::Busy } else { Ending::Delivered }).await;
     app.run_until_quiet(DURING).await;
     let rows = app.deliveries().await;
     assert_eq!((rows[0].state, rows[0].outcome), (DeliveryState::Rejected, Some(Outcome::Bounced)));
     assert_eq!(rows.len(), 2, "the same letter goes by fax");
     // The call is over, and it was busy; five minutes later it is not.
     for now in ["2027-03-01T09:35:00Z", "2027-03-01T09:37:00Z", "2027-03-01T09:45:00Z", "2027-03-01T09:47:00Z"] {
-        clock.set(at(now));
         app.run_until_quiet(now).await;
     }
     let rows = app.deliveries().await;
@@ -136,6 +139,7 @@ async fn suppresses_an_address_that_does_not_exist_and_writes_by_fax() {
         (DeliveryState::Accepted, Some(Outcome::Delivered), 2),
         "{rows:?}"
     );
+    assert_eq!(gateway.faxes().len(), 2);
     let contact = rows[0].contact.unwrap();
     assert_eq!(app.store.suppressions(contact).await.unwrap()[0].reason, Reason::Invalid);
     assert_eq!(app.store.tasks(None, Some(contact)).await.unwrap().len(), 1);
@@ -143,25 +147,12 @@ async fn suppresses_an_address_that_does_not_exist_and_writes_by_fax() {
 
 #[tokio::test]
 async fn never_repeats_a_fax_whose_answer_was_lost() {
-    let database = sqlite().await;
-    let clock = ManualClock::new(at(DURING));
-    let gateway = FaxGateway::start(Clock::Manual(clock.clone()), |_: &str, _| Ending::Delivered).await.unwrap();
+    let (app, gateway, _secrets) = by_fax_only(|_, _| Ending::Delivered).await;
     gateway.fail_next(Fault::Broken { taken: true });
-    let secret = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(secret.path(), SECRET).unwrap();
-    let more = format!(
-        "[fax]\nbase_url = \"{}\"\nkey = \"{KEY}\"\nsecret = {{ file = {:?} }}\npoll_s = 60",
-        gateway.base_url(),
-        secret.path()
-    );
-    let app = TestApp::with(database.store.clone(), at_stage(Stage::Recipient, Answer::no_such_user()), &more).await;
-    app.import(&[faxed("Oskar Nyman", "+46701740620")]).await;
-    app.apply(campaign("send")).await;
     app.run_until_quiet(DURING).await;
     app.run_until_quiet("2027-03-01T09:35:00Z").await;
     assert_eq!(app.deliveries().await[1].state, DeliveryState::Uncertain);
     for now in ["2027-03-01T09:40:00Z", "2027-03-01T09:45:00Z", "2027-03-01T09:50:00Z"] {
-        clock.set(at(now));
         app.run_until_quiet(now).await;
     }
     assert_eq!(app.deliveries().await[1].state, DeliveryState::Accepted, "it was found by its reference");
@@ -204,9 +195,10 @@ async fn loses_nothing_when_the_relay_goes_away_before_the_body() {
     app.apply(campaign("send")).await;
     app.clock.set(at(DURING));
     outreachd::schedule::turn(&app.store, &app.config, app.clock.now()).await.unwrap();
-    tokio::time::timeout(std::time::Duration::from_secs(60), app.deliver.turn(app.clock.now())).await.unwrap().unwrap();
+    let turn = app.deliver.turn(app.clock.now()).await.unwrap();
     let row = &app.deliveries().await[0];
-    assert!(matches!(row.state, DeliveryState::Scheduled | DeliveryState::Retry), "{row:?}");
+    assert_eq!((row.state, row.tries), (DeliveryState::Retry, 1), "a letter that ends a session counts a try");
+    assert!(turn.next_at.unwrap() > at(DURING), "the relay is left alone for a while");
 }
 
 #[tokio::test]

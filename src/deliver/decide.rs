@@ -87,15 +87,14 @@ fn next_window(row: &DeliveryRow, around: Surroundings<'_>, from: Timestamp) -> 
     Some((window::place(&opening, salt, from), opening.closes))
 }
 
-/// The result of a mail's try. `attempt` is absent where it ended before a handoff;
-/// `None` says that nothing was tried at all.
+/// The result of a mail's try. `attempt` is absent where it ended before a handoff.
 pub(super) fn mail(
     row: &DeliveryRow,
     relay: &str,
     attempt: Option<AttemptId>,
     verdict: &Verdict,
     around: Surroundings<'_>,
-) -> Option<Finish> {
+) -> Finish {
     let finish = |state, reply: Option<&Reply>, reason: Option<String>| Finish {
         delivery: row.id,
         attempt,
@@ -112,31 +111,24 @@ pub(super) fn mail(
     };
     match verdict {
         Verdict::Accepted(reply) => {
-            let mut done = finish(AttemptState::Accepted, Some(reply), None);
-            done.consequences = touch(row, Direction::Out, "accepted".into(), row.step.clone().unwrap_or_default())
-                .into_iter()
-                .collect();
-            Some(done)
+            let line = touch(row, Direction::Out, "accepted".into(), row.step.clone().unwrap_or_default());
+            Finish { consequences: line.into_iter().collect(), ..finish(AttemptState::Accepted, Some(reply), None) }
         }
         Verdict::Retry(reply) => {
-            Some(again(row, finish(AttemptState::Retry, Some(reply), Some("refused_for_now".into())), around))
+            again(row, finish(AttemptState::Retry, Some(reply), Some("refused_for_now".into())), around)
         }
         Verdict::Rejected(reply) => {
             let kind = bounce::classify(reply.code, reply.enhanced.as_deref(), &reply.text);
-            let mut done = finish(AttemptState::Rejected, Some(reply), Some(ResponseKind::Bounce(kind).name()));
-            done.consequences = rejected(row, kind, reply, around);
-            Some(done)
+            let done = finish(AttemptState::Rejected, Some(reply), Some(ResponseKind::Bounce(kind).name()));
+            Finish { consequences: rejected(row, kind, reply, around), ..done }
         }
         // The body provably did not arrive (RFC 5321 4.1.1.10): the same may be tried again.
-        Verdict::NotSent(why) => attempt.map(|_| {
-            let lost = Finish {
-                reply: Some(why.clone()),
-                ..finish(AttemptState::Retry, None, Some("connection_lost".into()))
-            };
-            again(row, lost, around)
-        }),
+        Verdict::NotSent(why) => {
+            let lost = finish(AttemptState::Retry, None, Some("connection_lost".into()));
+            again(row, Finish { reply: Some(why.clone()), ..lost }, around)
+        }
         Verdict::Uncertain(why) => {
-            Some(Finish { reply: Some(why.clone()), ..finish(AttemptState::Uncertain, None, Some("no_answer".into())) })
+            Finish { reply: Some(why.clone()), ..finish(AttemptState::Uncertain, None, Some("no_answer".into())) }
         }
     }
 }

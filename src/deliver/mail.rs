@@ -242,14 +242,22 @@ impl Work<'_> {
             self.finish(&claimed, None, &refused).await;
             return true;
         }
+        let fresh = session.sent() == 0;
         if let Err(verdict) = session.begin(&envelope).await {
-            if let Verdict::NotSent(why) = &verdict {
-                // Nothing was said about this letter: another session takes it, no try is counted.
-                tracing::debug!(delivery.id = row.id.0, why, "a session ended before its letter began");
-                self.put_back(claimed);
-                return false;
+            match &verdict {
+                // A session that had grown old says nothing about this letter: a new one takes it.
+                Verdict::NotSent(_) if !fresh => {
+                    self.put_back(claimed);
+                    return false;
+                }
+                // A new session that ends at this letter may end at it again: the try counts, so that
+                // a letter the relay cannot stomach does not stand before all others for ever.
+                Verdict::NotSent(why) => {
+                    tracing::warn!(relay = self.relay_id, why, "the relay ended a session before a letter began");
+                    self.deliver.cool(self.lane, COOL_DOWN);
+                }
+                _ => self.cool_if_busy(&verdict),
             }
-            self.cool_if_busy(&verdict);
             self.finish(&claimed, None, &verdict).await;
             return session.is_usable();
         }
@@ -287,10 +295,7 @@ impl Work<'_> {
 
     async fn finish(&self, claimed: &Claimed, attempt: Option<crate::model::id::AttemptId>, verdict: &Verdict) {
         let around = self.batch.around(self.deliver, claimed, self.deliver.clock.now());
-        let Some(finish) = decide::mail(&claimed.row, self.relay_id, attempt, verdict, around) else {
-            self.release(back(claimed));
-            return;
-        };
+        let finish = decide::mail(&claimed.row, self.relay_id, attempt, verdict, around);
         let state = finish.state;
         tracing::info!(
             delivery.id = claimed.row.id.0,

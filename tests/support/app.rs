@@ -37,6 +37,7 @@ pub struct TestApp {
     pub relay: MailServer,
     pub deliver: Deliver,
     pub daemon: outreachd::model::id::DaemonId,
+    database: std::sync::Mutex<Option<super::databases::Database>>,
 }
 
 pub fn at(text: &str) -> Timestamp {
@@ -133,14 +134,18 @@ pub fn campaign(late: &str) -> Campaign {
 impl TestApp {
     /// An outreachd over `store` whose relay answers by `script`.
     pub async fn new(store: Store, script: impl Fn(&Facts<'_>) -> Answer + Send + Sync + 'static) -> Self {
-        Self::with(store, script, "").await
+        Self::with(store, script, "", ManualClock::new(at(BEFORE))).await
     }
 
-    /// The same with more lines of configuration.
-    pub async fn with(store: Store, script: impl Fn(&Facts<'_>) -> Answer + Send + Sync + 'static, more: &str) -> Self {
+    /// The same with more lines of configuration, on a clock that others read too.
+    pub async fn with(
+        store: Store,
+        script: impl Fn(&Facts<'_>) -> Answer + Send + Sync + 'static,
+        more: &str,
+        clock: ManualClock,
+    ) -> Self {
         let relay = MailServer::start(script, Options::default()).await.unwrap();
         let config = Arc::new(config(relay.addr().port(), more));
-        let clock = ManualClock::new(at(BEFORE));
         let keys = TokenKeys::new(vec![(1, vec![7; 32])]);
         let daemon = store.register_daemon(clock.now()).await.unwrap();
         let deliver = Deliver::new(
@@ -151,7 +156,12 @@ impl TestApp {
             daemon,
             CancellationToken::new(),
         );
-        Self { store, config, keys, clock, relay, deliver: deliver.unwrap(), daemon }
+        Self { store, config, keys, clock, relay, deliver: deliver.unwrap(), daemon, database: Default::default() }
+    }
+
+    /// Keeps a database for as long as this lives.
+    pub fn keep(&self, database: super::databases::Database) {
+        *self.database.lock().unwrap() = Some(database);
     }
 
     pub fn act(&self) -> Act {
