@@ -3,3 +3,4 @@
 //! A response and all its consequences are one transaction of the store.
 
 pub mod opt_out;
+pub mod read;
