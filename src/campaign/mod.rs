@@ -12,16 +12,18 @@
 //pub mod apply;
 pub mod audience;
 pub mod check;
-//pub mod diff;
+pub mod diff;
 pub mod duration;
-//mod forecast;
+mod forecast;
 pub mod letter;
+mod paper;
 pub mod places;
-//pub mod plan;
+pub mod plan;
 //pub mod preview;
 mod read;
 //pub mod report;
 mod templates;
+mod under_way;
 pub mod window;
 
 pub use read::{CampaignFile, Folder, read, read_folder};

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::super::audience::{Occasion, Pages, company_zone};
 use super::super::letter::{StepLetter, letters};
-use super::super::{CampaignError, CampaignFile, Progress};
+use super::super::{CampaignError, CampaignFile, Progress, paper};
 use super::gaps::{Gaps, placed};
-use super::{Files, fax, sample, words};
+use super::{Files, sample, words};
 use crate::config::{Config, Sender};
 use crate::model::id::ContactId;
 use crate::model::language::Language;
@@ -125,7 +125,7 @@ impl<'a> Rendering<'a> {
             return;
         }
         let Ok(rendered) = self.renderer.letter(written) else { return };
-        let page = fax::page(&rendered, client, round.sender, &self.config.company, written.language, self.now);
+        let page = paper::page(&rendered, client, round.sender, &self.config.company, written.language, self.now);
         if let Some(Err(error)) = page {
             let kind = MistakeKind::Other(error.to_string());
             let shown = round.file.places.mistake(&letter.template_place(), error.to_string());

@@ -4,7 +4,6 @@
 //! [`files`] needs no database; [`check`] renders the letters with the merge data
 //! that the daemon will use. Nothing is written.
 
-mod fax;
 mod gaps;
 mod letters;
 mod sample;
