@@ -36,7 +36,7 @@ pub use claims::{Claimed, Release, Released};
 pub use clients::{ClientRecord, ConsentRecord, SavedClients};
 pub use consequences::Consequence;
 pub use deliveries::{DeliveryFilter, DeliveryRow, NewDelivery};
-pub use digests::UpcomingLetter;
+pub use digests::{RunLeftOut, UpcomingLetter};
 pub use exchange::{AttemptRow, AttemptState, Exchanged, Finish, Handoff, Refused};
 pub use pauses::{PauseRow, PauseScope};
 pub use people::Appointment;
