@@ -246,6 +246,66 @@ async fn hides_a_batch_until_it_is_published() {
 }
 
 #[tokio::test]
+async fn a_batch_takes_over_what_a_dead_one_had_created() {
+    for database in databases("takeover").await {
+        let store = &database.store;
+        let anna = record("Granvik AB", "Anna Lind", "anna@granvik.example");
+        let dead = store.begin_batch(&act(), "clients.csv").await.unwrap();
+        store.save_clients(&act(), dead, std::slice::from_ref(&anna)).await.unwrap();
+        assert_eq!(store.count_known(std::slice::from_ref(&anna)).await.unwrap(), 1);
+        assert_eq!(store.count_contacts().await.unwrap(), 0);
+        let again = import(store, &[anna]).await;
+        assert_eq!((again.created, again.updated, again.unchanged), (1, 0, 0));
+        let found = store.find_contacts("anna lind", 5).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(store.changes("contact", &found[0].to_string()).await.unwrap(), []);
+        assert_eq!(store.find_external_id(found[0]).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_condition_on_what_is_not_known_leaves_nobody_out_by_not() {
+    for database in databases("unknown").await {
+        let store = &database.store;
+        let mut anna = record("Granvik AB", "Anna Lind", "anna@granvik.example");
+        anna.tier = None;
+        import(store, &[anna]).await;
+        let not_c = Rule(vec![Condition::Not(Rule(vec![Condition::Tier(vec!["C".into()])]))]);
+        assert_eq!(store.candidates(&not_c, "led", "", now(), ContactId(0), 10).await.unwrap().len(), 1);
+        let only_c = Rule(vec![Condition::Tier(vec!["C".into()])]);
+        assert_eq!(store.candidates(&only_c, "led", "", now(), ContactId(0), 10).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn tells_every_suppression_over_a_contact() {
+    for database in databases("over").await {
+        let store = &database.store;
+        import(store, &[record("Granvik AB", "Anna Lind", "anna@granvik.example")]).await;
+        let anna = store.find_contacts("anna lind", 1).await.unwrap()[0];
+        let values = [
+            (Scope::Contact, anna.to_string()),
+            (Scope::Address, "anna@granvik.example".to_owned()),
+            (Scope::Domain, "granvik.example".to_owned()),
+            (Scope::Domain, "almby.example".to_owned()),
+        ];
+        let suppress = |(scope, value): (Scope, String)| Consequence::Suppress {
+            scope,
+            value,
+            reason: Reason::Operator,
+            response: None,
+        };
+        store.carry_out(&act(), &values.map(suppress)).await.unwrap();
+        let told = store.suppressions(anna).await.unwrap();
+        assert_eq!(
+            told.iter().map(|one| one.scope).collect::<Vec<_>>(),
+            [Scope::Contact, Scope::Address, Scope::Domain]
+        );
+        assert_eq!((told[2].value.as_str(), told[2].actor.as_str()), ("granvik.example", "test"));
+    }
+}
+
+#[tokio::test]
 async fn picks_an_audience_by_every_condition() {
     for database in databases("audience").await {
         let store = &database.store;
