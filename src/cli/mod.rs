@@ -14,6 +14,7 @@ mod digest;
 mod doctor;
 mod import;
 mod init;
+mod layout;
 mod manager;
 pub mod mistakes;
 mod output;

@@ -5,6 +5,7 @@
 //! goes back to the stage that asked, which writes it down with the rule's name.
 
 pub mod bounce;
+pub mod authority;
 pub mod calendar;
 pub mod choice;
 pub mod cron;
@@ -16,6 +17,7 @@ pub mod holidays;
 pub mod late;
 pub mod law;
 pub mod local;
+pub mod resolve;
 pub mod retry;
 pub mod suppress;
 pub mod wait;

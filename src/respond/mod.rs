@@ -2,4 +2,5 @@
 //!
 //! A response and all its consequences are one transaction of the store.
 
+pub mod opt_out;
 pub mod read;
