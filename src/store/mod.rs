@@ -18,6 +18,7 @@ mod daemons;
 mod deliveries;
 mod digests;
 mod exchange;
+mod health;
 mod ids;
 mod opt_outs;
 mod pages;
