@@ -660,6 +660,10 @@ async fn tells_of_a_run_in_which_everybody_is_left_out() {
         let runs = store.left_out_at_start(karin, now(), now() + 1.hour()).await.unwrap();
         assert_eq!(runs[0].reasons, [(LeftOut::Holdout, Some("SE".into()), 1)]);
         assert_eq!(store.left_out_at_start(karin, now() - 1.hour(), now()).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
 async fn an_answer_proves_that_an_uncertain_delivery_left_and_moves_no_other() {
     for database in databases("arrived").await {
         let store = &database.store;
