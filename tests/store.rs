@@ -480,7 +480,10 @@ async fn logs_a_response_once_with_all_it_changes() {
                 },
             ],
         };
-        assert_eq!(store.log_responses(&act(), Some(("inbox", "7")), &[response.clone()]).await.unwrap(), [true]);
+        assert_eq!(
+            store.log_responses(&act(), Some(("inbox", "7")), std::slice::from_ref(&response)).await.unwrap(),
+            [true]
+        );
         assert_eq!(store.log_responses(&act(), Some(("inbox", "7")), &[response]).await.unwrap(), [false]);
         assert_eq!(store.mailbox_cursor("inbox").await.unwrap().as_deref(), Some("7"));
         assert_eq!(store.responses(Some(contact), None, 10).await.unwrap().len(), 1);
