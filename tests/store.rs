@@ -660,5 +660,20 @@ async fn tells_of_a_run_in_which_everybody_is_left_out() {
         let runs = store.left_out_at_start(karin, now(), now() + 1.hour()).await.unwrap();
         assert_eq!(runs[0].reasons, [(LeftOut::Holdout, Some("SE".into()), 1)]);
         assert_eq!(store.left_out_at_start(karin, now() - 1.hour(), now()).await.unwrap(), []);
+async fn an_answer_proves_that_an_uncertain_delivery_left_and_moves_no_other() {
+    for database in databases("arrived").await {
+        let store = &database.store;
+        let (daemon, claimed) = two_claimed(store).await;
+        let answer = store.exchange(&act(), daemon, &[], &[handoff(&claimed[0])]).await.unwrap();
+        let lost =
+            Finish { attempt: Some(answer.begun[&claimed[0].row.id]), ..finish(&claimed[0], AttemptState::Uncertain) };
+        store.exchange(&act(), daemon, &[lost], &[]).await.unwrap();
+        let arrived = |at: usize| Consequence::Arrived { delivery: claimed[at].row.id };
+        store.carry_out(&act(), &[arrived(0), arrived(1), arrived(0)]).await.unwrap();
+        let row = store.get_delivery(claimed[0].row.id).await.unwrap();
+        assert_eq!((row.state, row.reason.as_deref()), (DeliveryState::Accepted, Some("answered")));
+        assert_eq!(row.finished_at, Some(now()));
+        assert_eq!(store.changes("delivery", &row.id.to_string()).await.unwrap().len(), 1);
+        assert_eq!(store.get_delivery(claimed[1].row.id).await.unwrap().state, DeliveryState::Claimed);
     }
 }
