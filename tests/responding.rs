@@ -19,6 +19,7 @@ use outreachd::model::task::TaskKind;
 use outreachd::model::token::TokenPurpose;
 use outreachd::respond::{Respond, RespondError, Source};
 use outreachd::store::{AttemptState, NewDelivery, PauseScope};
+use sqlx::Connection;
 use support::databases::{databases, sqlite};
 use world::{World, failed, letter, no_mailbox, now, reply, report};
 
@@ -406,4 +407,27 @@ async fn waits_longer_after_each_failure_and_then_opens_the_mailbox_again() {
     }
     let turn = respond.turn(store, config, keys, at).await.unwrap();
     assert_eq!((turn.done, turn.next_at), (0, Some(at + 30.seconds())));
+}
+
+#[tokio::test]
+async fn a_mail_that_cannot_be_logged_is_kept_after_three_tries() {
+    let database = sqlite().await;
+    let mut world = World::new(database.store.clone()).await;
+    let mut connection = sqlx::SqliteConnection::connect(&database.url).await.unwrap();
+    sqlx::query("UPDATE revision SET compiled = 'broken'").execute(&mut connection).await.unwrap();
+    let thread = format!("In-Reply-To: <{}>\r\n", world.message_id(world.anna.delivery));
+    world.inbox.push(reply(world.anna.address, &thread, "Ring mig gärna."));
+    world.inbox.push(reply("nils@vikarby.example", "", "Hej, vad kostar en lampa?"));
+    let mut at = now();
+    for _ in 0..2 {
+        let failed = world.respond.turn(&world.store, &world.config, &world.keys, at).await;
+        assert!(matches!(failed, Err(RespondError::Store { .. })), "{failed:?}");
+        assert_eq!(world.responses().await, []);
+        at += 15.minutes();
+    }
+    assert_eq!(world.turn(at).await, 2);
+    let mut rules: Vec<_> =
+        world.responses().await.into_iter().map(|r| (r.evidence["rule"].clone(), r.review)).collect();
+    rules.sort_by_key(|(rule, _)| rule.to_string());
+    assert_eq!(rules, [("sv.question.what".into(), true), ("unreadable".into(), true)]);
 }

@@ -105,7 +105,8 @@ struct Serving<'a> {
 impl Serving<'_> {
     async fn until_signal(&self, listener: &TcpListener) -> Result<Exit, AppError> {
         let (stop, stop_web) = (CancellationToken::new(), CancellationToken::new());
-        let (health, nudge, fax_calls) = (Arc::new(Health::default()), Arc::new(Notify::new()), Arc::new(FaxCalls::default()));
+        let (health, nudge, fax_calls) =
+            (Arc::new(Health::default()), Arc::new(Notify::new()), Arc::new(FaxCalls::default()));
         let clock = self.options.clock.clone();
         let parts = Parts {
             store: self.store.clone(),
@@ -118,7 +119,12 @@ impl Serving<'_> {
         let mut loops = JoinSet::new();
         for stage in Stage::all(&parts, &stop)? {
             health.expect(stage.name(), limit(&stage), clock.now());
-            let ring = Ring { clock: clock.clone(), nudge: Arc::clone(&nudge), stop: stop.clone(), health: Arc::clone(&health) };
+            let ring = Ring {
+                clock: clock.clone(),
+                nudge: Arc::clone(&nudge),
+                stop: stop.clone(),
+                health: Arc::clone(&health),
+            };
             loops.spawn(ring.turn(stage));
         }
         let mut around = JoinSet::new();
@@ -126,8 +132,17 @@ impl Serving<'_> {
         if let Some(url) = &self.config.daemon.heartbeat_url {
             around.spawn(watch::heartbeat(url, Arc::clone(&health), clock.clone(), stop_web.clone())?);
         }
-        let state = WebState { store: self.store.clone(), config: Arc::clone(&self.config), keys: self.keys.clone(), clock, nudge, health, fax_calls };
-        let pages = reload::another_handle(listener).map_err(|source| AppError::Listen { address: self.config.web.listen.clone(), source })?;
+        let state = WebState {
+            store: self.store.clone(),
+            config: Arc::clone(&self.config),
+            keys: self.keys.clone(),
+            clock,
+            nudge,
+            health,
+            fax_calls,
+        };
+        let pages = reload::another_handle(listener)
+            .map_err(|source| AppError::Listen { address: self.config.web.listen.clone(), source })?;
         around.spawn({
             let (router, stop_web) = (web::router(state), stop_web.clone());
             async move {
@@ -158,7 +173,8 @@ impl Serving<'_> {
     /// Waits for a signal that ends this span.
     async fn signal(&self) -> Result<Exit, AppError> {
         let on = |kind| signal(kind).map_err(AppError::Signals);
-        let (mut term, mut int, mut hup) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?, on(SignalKind::hangup())?);
+        let (mut term, mut int, mut hup) =
+            (on(SignalKind::terminate())?, on(SignalKind::interrupt())?, on(SignalKind::hangup())?);
         loop {
             tokio::select! {
                 _ = term.recv() => return Ok(Exit::Stop),

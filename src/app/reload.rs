@@ -27,7 +27,8 @@ pub(super) async fn read(options: &Options, old: &Arc<Config>) -> Result<(Config
         None
     } else {
         let address = &config.web.listen;
-        let bound = TcpListener::bind(address).await.map_err(|error| one(format!("cannot listen on {address}: {error}")))?;
+        let bound =
+            TcpListener::bind(address).await.map_err(|error| one(format!("cannot listen on {address}: {error}")))?;
         Some(bound)
     };
     Ok((config, listener))

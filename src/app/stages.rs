@@ -38,7 +38,6 @@ pub struct Parts {
 }
 
 /// One stage.
-#[derive(Debug)]
 pub enum Stage {
     /// Plans become deliveries.
     Schedule(Parts),
@@ -125,7 +124,17 @@ async fn keep(parts: &Parts, now: Timestamp) -> Result<Turn, String> {
     };
     let (freed, uncertain) = kept.await.map_err(|error| error.to_string())?;
     if freed + uncertain > 0 {
-        tracing::warn!(freed, uncertain, "took over what a daemon left that runs no more: {freed} free again, {uncertain} uncertain");
+        tracing::warn!(
+            freed,
+            uncertain,
+            "took over what a daemon left that runs no more: {freed} free again, {uncertain} uncertain"
+        );
     }
     Ok(Turn { done: 0, next_at: now.checked_add(BEAT_SECONDS.seconds()).ok() })
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stage({})", self.name())
+    }
 }

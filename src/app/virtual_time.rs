@@ -20,7 +20,12 @@ pub trait World {
 ///
 /// # Errors
 /// A stage failed, or they never come to rest.
-pub async fn drive(stages: &mut [Stage], world: &mut impl World, clock: &ManualClock, until: Timestamp) -> Result<(), String> {
+pub async fn drive(
+    stages: &mut [Stage],
+    world: &mut impl World,
+    clock: &ManualClock,
+    until: Timestamp,
+) -> Result<(), String> {
     loop {
         let next_at = rest(stages, world, clock.now()).await?;
         match next_at.filter(|at| *at <= until) {

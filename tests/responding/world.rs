@@ -76,7 +76,7 @@ pub fn config() -> Config {
         id = "svar"
         maildir = "/nowhere"
     "#;
-    parse(Path::new("/tmp/outreachd.toml"), text, &[]).unwrap()
+    parse(Path::new("outreachd.toml"), text, &[]).unwrap()
 }
 
 fn campaign() -> Campaign {

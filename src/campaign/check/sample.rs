@@ -34,7 +34,6 @@ pub(super) fn mistakes(file: &CampaignFile, files: &Files, config: &Config, rend
     found
 }
 
-
 /// The subject of a letter as it is checked: a thread's was checked with its first letter.
 pub(super) fn subject<'a>(letter: &StepLetter<'a>) -> Subject<'a> {
     letter.subject.map_or(Subject::Thread("x"), Subject::Template)
