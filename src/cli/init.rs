@@ -3,6 +3,7 @@
 //! It writes over nothing: a folder that holds anything is refused, and each file
 //! is made new. What fails halfway is taken away again.
 
+mod dates;
 mod starter;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::{CommandError, Session};
 use crate::config::keys;
@@ -35,11 +38,12 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub(super) fn run(_session: &Session, args: Args) -> Result<ExitCode, CommandError> {
+pub(super) fn run(session: &Session, args: Args) -> Result<ExitCode, CommandError> {
     let dir = args.dir.as_path();
     refuse_what_is_there(dir)?;
     let mut made = Vec::new();
-    let written = write_all(dir, &mut made);
+    let today = TimeZone::system().to_datetime(session.now()).date();
+    let written = write_all(dir, today, &mut made);
     if let Err(error) = written {
         take_away(&made);
         return Err(error.into());
@@ -78,9 +82,9 @@ fn in_the_way(names: &[String]) -> Option<String> {
 }
 
 /// Writes everything and notes what it made, folders before what is in them.
-fn write_all(dir: &Path, made: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+fn write_all(dir: &Path, today: Date, made: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     make_folder(dir, 0o777, made)?;
-    for (name, text) in starter::files() {
+    for (name, text) in starter::files(today) {
         let path = dir.join(&name);
         make_folder(path.parent().expect("a file below `dir` has a parent"), 0o777, made)?;
         write_new(&path, &text).with_context(|| format!("cannot write `{}`", path.display()))?;
@@ -138,6 +142,8 @@ fn quoted(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+
     use super::*;
 
     fn names(count: usize) -> Vec<String> {
@@ -157,7 +163,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("a/b");
         let mut made = Vec::new();
-        write_all(&dir, &mut made).unwrap();
+        write_all(&dir, date(2027, 2, 24), &mut made).unwrap();
         assert!(dir.join(KEY_FILE).is_file() && dir.join(SECRETS).is_dir());
         take_away(&made);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -167,7 +173,7 @@ mod tests {
     fn writes_over_nothing() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("clients.csv"), "mine").unwrap();
-        assert!(write_all(folder.path(), &mut Vec::new()).is_err());
+        assert!(write_all(folder.path(), date(2027, 2, 24), &mut Vec::new()).is_err());
         assert_eq!(std::fs::read_to_string(folder.path().join("clients.csv")).unwrap(), "mine");
     }
 

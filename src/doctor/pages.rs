@@ -1,36 +1,27 @@
-//! The pages: whether clients can follow the links in their letters.
-
-use url::Url;
+//! The pages: whether the daemon is ready, and whether clients can follow the links
+//! in their letters to it.
 
 use crate::config::Web;
-use crate::transport::http::{HttpClient, is_loopback, parse_url};
+use crate::transport::http::{HttpClient, HttpError, is_loopback, parse_url};
 
 use super::{Check, Finding, limits};
 
-/// What became of asking for `/healthz`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Seen {
-    Healthy,
-    Status(u16),
-    Silent(String),
-}
+/// A link that no letter has; a proxy passes `/u/` on and keeps the daemon's own paths to itself.
+const NO_LETTER: &str = "/u/doctor";
 
-impl Seen {
-    fn describe(&self) -> String {
-        match self {
-            Self::Healthy => "all is well".to_owned(),
-            Self::Status(status) => format!("it answers {status}"),
-            Self::Silent(why) => why.clone(),
-        }
-    }
-}
+/// What was answered: status and body; or why nothing was.
+type Seen = Result<(u16, String), String>;
 
-/// Asks for the daemon's health where it listens and where clients come.
+/// Asks the daemon where it listens, and the same of it where clients come.
 pub(super) async fn examine(web: &Web) -> Check {
-    let inside = ask(&format!("http://{}", reachable(&web.listen))).await;
-    let outside = ask(&web.public_url).await;
+    let inside = format!("http://{}", reachable(&web.listen));
+    let (ready, link, followed) = tokio::join!(
+        ask(format!("{inside}/readyz")),
+        ask(format!("{inside}{NO_LETTER}")),
+        ask(format!("{}{NO_LETTER}", web.public_url)),
+    );
     let public_is_here = parse_url(&web.public_url).is_ok_and(|url| is_loopback(&url));
-    judge(web, public_is_here, &outside, &inside).of("pages")
+    judge(web, public_is_here, &ready, followed.as_ref().map(|seen| Ok(seen) == link.as_ref())).of("pages")
 }
 
 /// An address to listen on everywhere is asked on this machine.
@@ -38,19 +29,17 @@ fn reachable(listen: &str) -> String {
     listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
 }
 
-async fn ask(base: &str) -> Seen {
+async fn ask(address: String) -> Seen {
     let asked = async {
-        let url: Url = parse_url(&format!("{base}/healthz"))?;
+        let url = parse_url(&address)?;
         HttpClient::new(&url, limits())?.get(url).await
     };
-    match asked.await {
-        Ok(answer) if answer.status == 200 => Seen::Healthy,
-        Ok(answer) => Seen::Status(answer.status),
-        Err(error) => Seen::Silent(error.to_string()),
-    }
+    let answer = asked.await.map_err(|error: HttpError| error.to_string())?;
+    Ok((answer.status, String::from_utf8_lossy(&answer.body).trim_end().to_owned()))
 }
 
-fn judge(web: &Web, public_is_here: bool, outside: &Seen, inside: &Seen) -> Finding {
+/// `followed` is whether what answers at the public address is the daemon itself.
+fn judge(web: &Web, public_is_here: bool, ready: &Seen, followed: Result<bool, &String>) -> Finding {
     let (public, listen) = (&web.public_url, &web.listen);
     if public_is_here {
         return Finding::warning(
@@ -58,17 +47,25 @@ fn judge(web: &Web, public_is_here: bool, outside: &Seen, inside: &Seen) -> Find
             "set public_url in [web] to the https address of the proxy in front of `listen`",
         );
     }
-    match (outside, inside) {
-        (Seen::Healthy, _) => Finding::ok(format!("{public} answers")),
-        (outside, Seen::Healthy) => Finding::warning(
-            format!("the daemon answers at {listen}, {public} does not from here: {}", outside.describe()),
-            "check the proxy and the name; without them no client can opt out by the link",
-        ),
-        (_, Seen::Status(status)) => Finding::failed(
-            format!("at {listen} somebody answers {status}, so it is another program or the daemon is not well"),
-            "look into `journalctl -u outreachd`",
-        ),
-        (_, Seen::Silent(_)) => Finding::skipped(format!("no daemon answers at {listen}")),
+    match ready {
+        Err(_) => return Finding::skipped(format!("no daemon answers at {listen}")),
+        Ok((200, _)) => {}
+        Ok((503, complaints)) => {
+            return Finding::failed(format!("the daemon is not ready: {complaints}"), "see `journalctl -u outreachd`");
+        }
+        Ok((status, _)) => {
+            return Finding::failed(
+                format!("at {listen} another program answers ({status})"),
+                "choose another port by listen in [web]",
+            );
+        }
+    }
+    let advice = "let the proxy there pass /u/, /d/ and /hooks/ on to `listen`; without it no link in a letter works";
+    match followed {
+        Ok(true) => Finding::ok(format!("the daemon is ready, and {public} leads to it")),
+        Ok(false) => Finding::failed(format!("the daemon is ready, but at {public} something else answers"), advice),
+        // From inside the house the outer address may be out of reach though clients reach it.
+        Err(why) => Finding::warning(format!("the daemon is ready; {public} is out of reach from here: {why}"), advice),
     }
 }
 
@@ -77,23 +74,25 @@ mod tests {
     use super::super::State;
     use super::*;
 
-    fn state(outside: Seen, inside: Seen) -> State {
+    fn state(ready: Seen, followed: Result<bool, &String>) -> State {
         let web = Web { listen: "127.0.0.1:8025".into(), public_url: "https://ut.fyrljus.example".into() };
-        judge(&web, false, &outside, &inside).state
+        judge(&web, false, &ready, followed).state
     }
 
     #[test]
-    fn asks_the_proxy_before_the_daemon() {
-        let silent = || Seen::Silent("refused".into());
-        assert_eq!(state(Seen::Healthy, silent()), State::Ok);
-        assert_eq!(state(silent(), Seen::Healthy), State::Warning);
-        assert_eq!(state(Seen::Status(502), silent()), State::Skipped);
-        assert_eq!(state(Seen::Status(503), Seen::Status(503)), State::Failed);
+    fn follows_a_link_as_a_client_would() {
+        let (ready, silent) = (|| Ok((200, "ready".to_owned())), "refused".to_owned());
+        assert_eq!(state(ready(), Ok(true)), State::Ok);
+        assert_eq!(state(ready(), Ok(false)), State::Failed);
+        assert_eq!(state(ready(), Err(&silent)), State::Warning);
+        assert_eq!(state(Err(silent.clone()), Err(&silent)), State::Skipped);
+        assert_eq!(state(Ok((404, String::new())), Ok(true)), State::Failed);
+        assert_eq!(state(Ok((503, "stage mailbox is late".to_owned())), Ok(true)), State::Failed);
     }
 
     #[test]
     fn warns_of_links_that_lead_to_this_machine() {
-        assert_eq!(judge(&Web::default(), true, &Seen::Healthy, &Seen::Healthy).state, State::Warning);
+        assert_eq!(judge(&Web::default(), true, &Ok((200, String::new())), Ok(true)).state, State::Warning);
         assert_eq!(reachable("0.0.0.0:8025"), "127.0.0.1:8025");
     }
 }

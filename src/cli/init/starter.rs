@@ -1,6 +1,9 @@
 //! The files of the starter: the repository's own, with what a first try by hand
-//! needs otherwise than the installed daemon.
+//! needs otherwise than the installed daemon, and told around today.
 
+use jiff::civil::Date;
+
+use super::dates;
 use crate::render::TemplateSet;
 
 /// What to do next, one command a line. Clients name their manager, who must be there first.
@@ -15,10 +18,10 @@ pub(super) const NEXT: [&str; 6] = [
 
 const CONFIG: &str = include_str!("../../../config/outreachd.toml");
 const CAMPAIGN: &str = include_str!("../../../config/campaigns/led-i-lagret.toml");
-const OTHERS: [(&str, &str); 5] = [
+const CLIENTS: &str = include_str!("../../demo/world/clients.csv");
+const OTHERS: [(&str, &str); 4] = [
     ("config/campaigns/kundbrev.toml", include_str!("kundbrev.toml")),
     ("templates/brev/kundbrev.md", include_str!("kundbrev.md")),
-    ("clients.csv", include_str!("../../demo/world/clients.csv")),
     ("outreachd.service", include_str!("../../../config/outreachd.service")),
     (".gitignore", include_str!("gitignore")),
 ];
@@ -36,11 +39,12 @@ const ADAPTED: [(&str, &str); 3] = [
     ("{ file = \"credential:mailbox\" }", "{ file = \"secrets/mailbox\" }"),
 ];
 
-/// File names below the starter's folder, and their texts.
-pub(super) fn files() -> Vec<(String, String)> {
+/// File names below the starter's folder, and their texts; the days in them are around `today`.
+pub(super) fn files(today: Date) -> Vec<(String, String)> {
     let mut files = vec![
         ("config/outreachd.toml".to_owned(), config()),
-        ("config/campaigns/led-i-lagret.toml".to_owned(), campaign()),
+        ("config/campaigns/led-i-lagret.toml".to_owned(), dates::future(&campaign(), today)),
+        ("clients.csv".to_owned(), dates::past(CLIENTS, today)),
     ];
     files.extend(OTHERS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
     let templates = TemplateSet::starter();
