@@ -191,6 +191,7 @@ fn finish(claimed: &outreachd::store::Claimed, state: AttemptState) -> Finish {
         reply: Some("2.0.0 queued".into()),
         reason: None,
         due_at: None,
+        not_after: None,
         gateway_id: None,
         consequences: vec![],
     }
@@ -479,7 +480,10 @@ async fn logs_a_response_once_with_all_it_changes() {
                 },
             ],
         };
-        assert_eq!(store.log_responses(&act(), Some(("inbox", "7")), &[response.clone()]).await.unwrap(), [true]);
+        assert_eq!(
+            store.log_responses(&act(), Some(("inbox", "7")), std::slice::from_ref(&response)).await.unwrap(),
+            [true]
+        );
         assert_eq!(store.log_responses(&act(), Some(("inbox", "7")), &[response]).await.unwrap(), [false]);
         assert_eq!(store.mailbox_cursor("inbox").await.unwrap().as_deref(), Some("7"));
         assert_eq!(store.responses(Some(contact), None, 10).await.unwrap().len(), 1);
@@ -557,5 +561,126 @@ async fn a_person_resolves_what_is_uncertain_and_nothing_else() {
             .unwrap();
         assert!(store.resolve_delivery(&act(), claimed[0].row.id, DeliveryState::Retry, "x").await.is_err());
         assert_eq!(store.changes("delivery", &claimed[0].row.id.to_string()).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn tells_who_is_left_out_when_the_first_letters_have_gone() {
+    for database in databases("left_out").await {
+        let store = &database.store;
+        let karin =
+            store.appoint(&act(), &manager("Karin Ek", "karin@fyrljus.example", Role::Manager), "hired").await.unwrap();
+        let owned = |name: &str, email: &str, country: &str| ClientRecord {
+            owner: Some(karin.0),
+            country: Some(country.into()),
+            ..record(name, name, email)
+        };
+        assert!(!store.owns_clients(karin).await.unwrap());
+        import(store, &[owned("Fjell", "kari@fjell.example", "SE"), owned("Licht", "uwe@licht.example", "DE")]).await;
+        assert!(store.owns_clients(karin).await.unwrap());
+        let decided = now() - 120.hours();
+        let revision = apply(store).await;
+        let everyone = Rule(vec![]);
+        let people = store.candidates(&everyone, "led", "", now(), ContactId(0), 10).await.unwrap();
+        let enrolments: Vec<_> = people
+            .iter()
+            .map(|person| Enrolment {
+                contact: person.contact,
+                account: person.account,
+                left_out: (person.name == "Licht").then_some(LeftOut::NoConsent),
+                facts: serde_json::json!({}),
+                step: "intro".into(),
+                next_at: Some(now()),
+                closes_at: None,
+            })
+            .collect();
+        store.enrol(&Act::stage("test", decided), &revision, "", &enrolments).await.unwrap();
+        let upcoming = store.upcoming_for(Some(karin), now()).await.unwrap();
+        assert_eq!(upcoming.iter().map(|letter| letter.since).collect::<Vec<_>>(), [decided]);
+        let hour = |store: Store| async move { store.left_out_at_start(karin, now(), now() + 1.hour()).await.unwrap() };
+        assert_eq!(hour(store.clone()).await, [], "nothing has left yet");
+
+        let plan = store.due_plans(now(), now(), 10).await.unwrap().remove(0);
+        let letter = NewDelivery {
+            key: "intro".into(),
+            purpose: Purpose::Campaign,
+            address: Address::parse(Channel::Email, "kari@fjell.example").unwrap(),
+            contact: Some(plan.contact),
+            user: None,
+            plan: Some(plan.id),
+            campaign: Some("led".into()),
+            step: Some("intro".into()),
+            variant: None,
+            revision: Some(revision.id),
+            fallback: None,
+            needs_consent: false,
+            sender: "fyrljus".into(),
+            lane: "email/main".into(),
+            payload: None,
+            due_at: now(),
+            not_after: None,
+        };
+        store.create_deliveries(&act(), &[letter]).await.unwrap();
+        let daemon = store.register_daemon(now()).await.unwrap();
+        let claimed = store.claim(daemon, "email/main", now(), 1).await.unwrap().remove(0);
+        let held = Release {
+            delivery: claimed.row.id,
+            to: DeliveryState::Held,
+            due_at: None,
+            not_after: None,
+            reason: Some("late".into()),
+        };
+        store.release(&act(), daemon, &[held]).await.unwrap();
+        assert_eq!(store.held_for(karin).await.unwrap().len(), 1);
+        store.resolve_delivery(&act(), claimed.row.id, DeliveryState::Accepted, "it went").await.unwrap();
+        assert_eq!(store.held_for(karin).await.unwrap(), []);
+        let runs = hour(store.clone()).await;
+        assert_eq!(runs[0].total, 2);
+        assert_eq!(runs[0].reasons, [(LeftOut::NoConsent, Some("DE".into()), 1)]);
+        assert_eq!(store.left_out_at_start(karin, now() + 1.hour(), now() + 2.hours()).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn tells_of_a_run_in_which_everybody_is_left_out() {
+    for database in databases("all_left_out").await {
+        let store = &database.store;
+        let karin =
+            store.appoint(&act(), &manager("Karin Ek", "karin@fyrljus.example", Role::Manager), "hired").await.unwrap();
+        import(store, &[ClientRecord { owner: Some(karin.0), ..record("Fjell", "Kari", "kari@fjell.example") }]).await;
+        let revision = apply(store).await;
+        let people = store.candidates(&Rule(vec![]), "led", "", now(), ContactId(0), 10).await.unwrap();
+        let enrolment = Enrolment {
+            contact: people[0].contact,
+            account: people[0].account,
+            left_out: Some(LeftOut::Holdout),
+            facts: serde_json::json!({}),
+            step: "intro".into(),
+            next_at: None,
+            closes_at: None,
+        };
+        store.enrol(&act(), &revision, "", &[enrolment]).await.unwrap();
+        let runs = store.left_out_at_start(karin, now(), now() + 1.hour()).await.unwrap();
+        assert_eq!(runs[0].reasons, [(LeftOut::Holdout, Some("SE".into()), 1)]);
+        assert_eq!(store.left_out_at_start(karin, now() - 1.hour(), now()).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_proves_that_an_uncertain_delivery_left_and_moves_no_other() {
+    for database in databases("arrived").await {
+        let store = &database.store;
+        let (daemon, claimed) = two_claimed(store).await;
+        let answer = store.exchange(&act(), daemon, &[], &[handoff(&claimed[0])]).await.unwrap();
+        let lost =
+            Finish { attempt: Some(answer.begun[&claimed[0].row.id]), ..finish(&claimed[0], AttemptState::Uncertain) };
+        store.exchange(&act(), daemon, &[lost], &[]).await.unwrap();
+        let arrived = |at: usize| Consequence::Arrived { delivery: claimed[at].row.id };
+        store.carry_out(&act(), &[arrived(0), arrived(1), arrived(0)]).await.unwrap();
+        let row = store.get_delivery(claimed[0].row.id).await.unwrap();
+        assert_eq!((row.state, row.reason.as_deref()), (DeliveryState::Accepted, Some("answered")));
+        assert_eq!(row.finished_at, Some(now()));
+        assert_eq!(store.changes("delivery", &row.id.to_string()).await.unwrap().len(), 1);
+        assert_eq!(store.get_delivery(claimed[1].row.id).await.unwrap().state, DeliveryState::Claimed);
     }
 }

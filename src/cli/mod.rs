@@ -14,6 +14,7 @@ mod digest;
 mod doctor;
 mod import;
 mod init;
+mod layout;
 mod manager;
 pub mod mistakes;
 mod output;
@@ -130,7 +131,8 @@ pub fn main() -> ExitCode {
     match run(arguments) {
         Ok(code) => code,
         Err(CommandError::Mistakes(mistakes)) => {
-            mistakes::show(&mistakes);
+            // Nobody reads any more where this cannot be written.
+            drop(mistakes::show(&mistakes));
             ExitCode::FAILURE
         }
         Err(CommandError::Failed(error)) => {

@@ -4,6 +4,8 @@
 //! Every function is pure; time and chance are parameters. What a rule decides
 //! goes back to the stage that asked, which writes it down with the rule's name.
 
+pub mod authority;
+pub mod bounce;
 pub mod calendar;
 pub mod choice;
 pub mod cron;
@@ -15,6 +17,7 @@ pub mod holidays;
 pub mod late;
 pub mod law;
 pub mod local;
+pub mod resolve;
 pub mod retry;
 pub mod suppress;
 pub mod wait;

@@ -32,6 +32,11 @@ impl Store {
         Ok(start..start + count)
     }
 
+    /// Gives up what is reserved: it belongs to an incarnation that has ended.
+    pub(super) fn forget_reserved(&self) {
+        *self.ids.0.lock().unwrap_or_else(PoisonError::into_inner) = 0..0;
+    }
+
     fn take(&self, count: i64) -> Option<Range<i64>> {
         let mut free = self.ids.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = free.end - free.start >= count;

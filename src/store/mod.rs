@@ -18,12 +18,17 @@ mod daemons;
 mod deliveries;
 mod digests;
 mod exchange;
+mod health;
 mod ids;
+mod lock;
+mod opt_outs;
+mod pages;
 mod pauses;
 mod people;
 mod plans;
 mod records;
 mod responses;
+mod restore;
 mod revisions;
 mod status;
 mod tasks;
@@ -36,13 +41,17 @@ pub use claims::{Claimed, Release, Released};
 pub use clients::{ClientRecord, ConsentRecord, SavedClients};
 pub use consequences::Consequence;
 pub use deliveries::{DeliveryFilter, DeliveryRow, NewDelivery};
-pub use digests::UpcomingLetter;
+pub use digests::{RunLeftOut, UpcomingLetter};
 pub use exchange::{AttemptRow, AttemptState, Exchanged, Finish, Handoff, Refused};
+pub use lock::DaemonLock;
+pub use opt_outs::OptOutStanding;
+pub use pages::AttemptCount;
 pub use pauses::{PauseRow, PauseScope};
 pub use people::Appointment;
 pub use plans::{EndedStep, PlanMove, PlanRow};
 pub use records::{Client, PointRow, SuppressionRow};
 pub use responses::{LoggedResponse, ResponseRow, TieCandidate};
+pub use restore::{Restored, database_file, restore};
 pub use revisions::{AppliedRevision, NewRevision};
 pub use status::{StateCount, Status};
 pub use tasks::TaskRow;
@@ -86,7 +95,7 @@ pub enum StoreError {
     Migrate(String),
     /// A statement failed.
     #[error("{}", describe(.0))]
-    Sql(#[from] sqlx::Error),
+    Sql(sqlx::Error),
     /// A stored value is not one that this program writes.
     #[error("the database holds `{value}` where {expected} should stand")]
     Word {
@@ -97,7 +106,17 @@ pub enum StoreError {
     },
     /// A stored JSON text cannot be read.
     #[error("the database holds JSON that cannot be read: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(serde_json::Error),
+    /// A file beside the database cannot be read or written.
+    #[error("cannot {act} `{path}`: {reason}")]
+    File {
+        /// What was to be done with it.
+        act: &'static str,
+        /// The file.
+        path: String,
+        /// Why it failed, and what to do.
+        reason: String,
+    },
     /// What was asked for is not there.
     #[error("there is no {what} `{key}`")]
     Absent {
@@ -109,6 +128,19 @@ pub enum StoreError {
     /// The act is not allowed as things stand.
     #[error("{0}")]
     Refused(String),
+}
+
+// Both say all of their cause in their own words; as a source it would be printed twice.
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
 }
 
 /// The answer of a store method.
@@ -132,6 +164,8 @@ enum Engine {
 pub enum Migration {
     /// Make it and bring it up to date.
     Apply,
+    /// The same, but an older one is copied to a file beside it first.
+    BackUpFirst,
     /// Take it as it is; refuse one that is behind.
     Refuse,
 }
@@ -188,6 +222,13 @@ impl Store {
         };
         let store = Self { engine, ids: ids::IdSource::default() };
         let behind = store.behind().await?;
+        if let (true, Migration::BackUpFirst, Some(path), Some(version)) =
+            (behind, migration, store.path(), store.schema_version().await?)
+        {
+            let copy = lock::beside(path, &format!(".schema-{version}.backup"));
+            store.backup(&copy).await?;
+            tracing::warn!("the database is brought to a newer schema; as it was, it is in {}", copy.display());
+        }
         if behind && migration == Migration::Refuse {
             return Err(StoreError::Migrate(
                 "its schema is older than this program; `outreachd run` brings it up to date".into(),
@@ -273,7 +314,7 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
     }
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(migration == Migration::Apply)
+        .create_if_missing(migration != Migration::Refuse)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -320,6 +361,9 @@ fn describe(error: &sqlx::Error) -> String {
         Some("5" | "261" | "517") => "the database is locked by another program; stop it or wait".into(),
         Some("8" | "1032" | "1544") => "the database is read-only; check the owner of its file and folder".into(),
         Some("13") => "the disk is full; make room, nothing was half done".into(),
+        Some("266" | "522" | "778" | "1034" | "1290" | "4618") => {
+            "the disk does not read or take it; look at its room, its quota and its health".into()
+        }
         Some("14" | "526") => "the database file cannot be opened; check its path and rights".into(),
         Some("26") => "the file is no SQLite database".into(),
         Some("28P01") => "the database refuses the password".into(),

@@ -140,7 +140,8 @@ impl Store {
                 .execute(&mut *tx)
                 .await?
                 .rows_affected();
-            log_changes!(tx, act, base, None, &changes);
+            let changes = if ended > 0 { &changes[..] } else { &[] };
+            log_changes!(tx, act, base, None, changes);
             ended
         });
         Ok(ended)

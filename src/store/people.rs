@@ -1,5 +1,7 @@
 //! Users: found, appointed and dismissed.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
@@ -12,6 +14,8 @@ use crate::model::address::{EmailAddress, PhoneNumber};
 use crate::model::id::UserId;
 use crate::model::text::Line;
 use crate::model::user::{Role, User};
+
+const LAST_HEAD: &str = "they are the last head of the company; appoint another head first: manager appoint --head";
 
 /// One appointment or dismissal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -91,13 +95,18 @@ impl Store {
         Ok(self.users().await?.into_iter().find(|user| user.email.folded() == email.folded()))
     }
 
-    /// Appoints a user, or appoints a dismissed one again; their id stays.
+    /// Appoints a user, appoints a dismissed one again, or changes what is known about one;
+    /// their id stays.
     ///
     /// # Errors
-    /// The database does not answer.
+    /// It would take the company's last head away, or the database does not answer.
     pub async fn appoint(&self, act: &Act, user: &User, reason: &str) -> Result<UserId> {
         let ids = self.reserve(3).await?;
         let id = transaction!(self, tx => {
+            let before = sqlx::query_as::<_, (String, i64)>("SELECT role, active FROM users WHERE email = $1")
+                .bind(user.email.folded())
+                .fetch_optional(&mut *tx)
+                .await?;
             let id = sqlx::query_scalar::<_, i64>(
                 "INSERT INTO users (id, name, email, phone, title, role, language, zone, digest_at, active)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1)
@@ -117,6 +126,13 @@ impl Store {
             .bind(user.digest_at.to_string())
             .fetch_one(&mut *tx)
             .await?;
+            let heads = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM users WHERE role = 'head' AND active = 1")
+                .fetch_one(&mut *tx)
+                .await?;
+            let was_head = before.as_ref().is_some_and(|(role, active)| role == "head" && *active == 1);
+            if was_head && heads == 0 {
+                return Err(StoreError::Refused(LAST_HEAD.into()));
+            }
             sqlx::query("INSERT INTO appointment (id, user_id, act, actor, reason, at) VALUES ($1, $2, 'appoint', $3, $4, $5)")
                 .bind(ids.start + 1)
                 .bind(id)
@@ -125,8 +141,12 @@ impl Store {
                 .bind(micros(act.at))
                 .execute(&mut *tx)
                 .await?;
-            let changes = [Change::new("users", id, json!({ "active": [null, 1], "role": [null, word(&user.role)] }))];
-            log_changes!(tx, act, ids.start + 2, None, &changes);
+            let diff = json!({
+                "active": [before.as_ref().map(|(_, active)| active), 1],
+                "role": [before.as_ref().map(|(role, _)| role), word(&user.role)],
+                "reason": reason,
+            });
+            log_changes!(tx, act, ids.start + 2, None, &[Change::new("users", id, diff)]);
             id
         });
         Ok(UserId(id))
@@ -136,46 +156,84 @@ impl Store {
     /// Says how many accounts changed hands.
     ///
     /// # Errors
-    /// The user is the last active head, or the database does not answer.
+    /// The user is not active or the last active head, the successor is not active, there is
+    /// none and something is to be handed over, or the database does not answer.
     pub async fn dismiss(&self, act: &Act, user: UserId, successor: Option<UserId>, reason: &str) -> Result<u64> {
         let ids = self.reserve(2).await?;
+        let heir = successor.filter(|heir| *heir != user);
         let moved = transaction!(self, tx => {
-            let dismissed = sqlx::query(
-                "UPDATE users SET active = 0 WHERE id = $1 AND active = 1
-                 AND (role <> 'head' OR (SELECT COUNT(*) FROM users WHERE role = 'head' AND active = 1) > 1)",
-            )
-            .bind(user.0)
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-            if dismissed == 0 {
-                return Err(StoreError::Refused("they are not active, or they are the last head of the company".into()));
-            }
-            let moved = sqlx::query("UPDATE account SET owner_id = $2 WHERE owner_id = $1")
+            let dismissed = sqlx::query("UPDATE users SET active = 0 WHERE id = $1 AND active = 1")
                 .bind(user.0)
-                .bind(successor.map(|id| id.0))
                 .execute(&mut *tx)
                 .await?
                 .rows_affected();
-            sqlx::query("UPDATE task SET user_id = $2 WHERE user_id = $1 AND done_at IS NULL")
+            if dismissed == 0 {
+                return Err(StoreError::Refused("they are dismissed already".into()));
+            }
+            let (heads, heirs) = sqlx::query_as::<_, (i64, i64)>(
+                "SELECT COUNT(CASE WHEN role = 'head' THEN 1 END), COUNT(CASE WHEN id = $1 THEN 1 END) FROM users WHERE active = 1",
+            )
+            .bind(heir.map(|id| id.0))
+            .fetch_one(&mut *tx)
+            .await?;
+            // Dismissing a manager where no head was ever appointed is not the last head's matter.
+            let was_head = sqlx::query_scalar::<_, String>("SELECT role FROM users WHERE id = $1")
                 .bind(user.0)
-                .bind(successor.map(|id| id.0))
+                .fetch_one(&mut *tx)
+                .await?
+                == "head";
+            if was_head && heads == 0 {
+                return Err(StoreError::Refused(LAST_HEAD.into()));
+            }
+            if successor.is_some() && heirs == 0 {
+                return Err(StoreError::Refused("the successor must be somebody else who is appointed now".into()));
+            }
+            let moved = sqlx::query("UPDATE account SET owner_id = $2 WHERE owner_id = $1")
+                .bind(user.0)
+                .bind(heir.map(|id| id.0))
                 .execute(&mut *tx)
-                .await?;
+                .await?
+                .rows_affected();
+            let tasks = sqlx::query("UPDATE task SET user_id = $2 WHERE user_id = $1 AND done_at IS NULL")
+                .bind(user.0)
+                .bind(heir.map(|id| id.0))
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            if heir.is_none() && moved + tasks > 0 {
+                return Err(StoreError::Refused(format!(
+                    "they own {moved} clients and {tasks} open tasks; say who takes them over: --to EMAIL"
+                )));
+            }
             sqlx::query("INSERT INTO appointment (id, user_id, act, actor, reason, successor, at) VALUES ($1, $2, 'dismiss', $3, $4, $5, $6)")
                 .bind(ids.start)
                 .bind(user.0)
                 .bind(act.actor.clone())
                 .bind(reason)
-                .bind(successor.map(|id| id.0))
+                .bind(heir.map(|id| id.0))
                 .bind(micros(act.at))
                 .execute(&mut *tx)
                 .await?;
-            let diff = json!({ "active": [1, 0], "accounts_to": [user.0, successor.map(|id| id.0)], "accounts": moved });
+            let diff = json!({ "active": [1, 0], "accounts_to": [user.0, heir.map(|id| id.0)], "accounts": moved, "tasks": tasks, "reason": reason });
             log_changes!(tx, act, ids.start + 1, None, &[Change::new("users", user.0, diff)]);
             moved
         });
         Ok(moved)
+    }
+
+    /// How many accounts each user owns.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn accounts_owned(&self) -> Result<BTreeMap<UserId, i64>> {
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, (i64, i64)>(
+                "SELECT owner_id, COUNT(*) FROM account WHERE owner_id IS NOT NULL GROUP BY owner_id",
+            )
+            .fetch_all(&mut *conn)
+            .await?
+        });
+        Ok(rows.into_iter().map(|(user, count)| (UserId(user), count)).collect())
     }
 
     /// Every appointment and dismissal, oldest first.

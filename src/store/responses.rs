@@ -402,6 +402,24 @@ impl Store {
         found.into_iter().map(ResponseRow::try_from).collect()
     }
 
+    /// The last responses, or the last that a person must look at, newest first.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn latest_responses(&self, only_review: bool, limit: i64) -> Result<Vec<ResponseRow>> {
+        let text = format!(
+            "SELECT {COLUMNS} FROM response r WHERE ($1 = 0 OR r.review = 1) ORDER BY r.received_at DESC, r.id DESC LIMIT $2"
+        );
+        let found = reading!(self, conn => {
+            sqlx::query_as::<_, ResponseSql>(sqlx::AssertSqlSafe(text))
+                .bind(i64::from(only_review))
+                .bind(limit)
+                .fetch_all(&mut *conn)
+                .await?
+        });
+        found.into_iter().map(ResponseRow::try_from).collect()
+    }
+
     /// The responses of an owner's clients that were logged in a span of time, oldest first.
     ///
     /// # Errors

@@ -1,10 +1,13 @@
 //! Counts that reconcile: deliveries by state, plans by state, what is oldest.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
+use sqlx::Acquire;
 
 use super::words::{maybe_instant, micros, parse};
-use super::{Result, Store, reading};
+use super::{Engine, Result, Store, reading};
 use crate::model::address::Channel;
 use crate::model::delivery::DeliveryState;
 use crate::model::plan::PlanState;
@@ -39,13 +42,83 @@ pub struct Status {
     pub open_tasks: i64,
 }
 
+impl Status {
+    /// Every campaign that has matched anybody, has plans or has sent, by name.
+    pub fn campaigns(&self) -> BTreeSet<&str> {
+        let sent = self.deliveries.iter().filter_map(|row| row.campaign.as_deref());
+        let planned = self.plans.iter().map(|(campaign, _, _)| campaign.as_str());
+        let matched = self.matched.iter().map(|(campaign, _, _)| campaign.as_str());
+        sent.chain(planned).chain(matched).collect()
+    }
+
+    /// How many deliveries of a campaign (`None`: digests and notices) stand in one of `states`.
+    pub fn count(&self, campaign: Option<&str>, states: &[DeliveryState]) -> i64 {
+        let of = self.deliveries.iter().filter(|row| row.campaign.as_deref() == campaign);
+        of.filter(|row| states.contains(&row.state)).map(|row| row.count).sum()
+    }
+
+    /// What was sent and what became of it, on one line whose two sides are equal:
+    /// `48 e-mails + 1 fax = 48 accepted + 1 rejected + 0 uncertain + 0 open`.
+    /// What a rule skipped or an ended plan cancelled is named where there is any.
+    pub fn sum_line(&self, campaign: Option<&str>) -> String {
+        let left: Vec<_> =
+            [(Channel::Email, "e-mail", "e-mails"), (Channel::Fax, "fax", "faxes"), (Channel::Call, "call", "calls")]
+                .into_iter()
+                .map(|(channel, one, many)| (self.sent_by(campaign, channel), one, many))
+                .filter(|(count, _, _)| *count > 0)
+                .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
+                .collect();
+        let left = if left.is_empty() { "0 e-mails".to_owned() } else { left.join(" + ") };
+        let right: Vec<_> = ENDS
+            .iter()
+            .map(|(name, states)| (self.count(campaign, states), *name))
+            .filter(|(count, name)| *count > 0 || *name != NOT_SENT)
+            .map(|(count, name)| format!("{count} {name}"))
+            .collect();
+        format!("{left} = {}", right.join(" + "))
+    }
+
+    fn sent_by(&self, campaign: Option<&str>, channel: Channel) -> i64 {
+        let of = self.deliveries.iter().filter(|row| row.campaign.as_deref() == campaign && row.channel == channel);
+        of.map(|row| row.count).sum()
+    }
+}
+
+const NOT_SENT: &str = "not sent";
+
+/// Every state stands in exactly one of these, so that the sum adds up.
+const ENDS: [(&str, &[DeliveryState]); 5] = [
+    ("accepted", &[DeliveryState::Accepted]),
+    ("rejected", &[DeliveryState::Rejected]),
+    ("uncertain", &[DeliveryState::Uncertain]),
+    (
+        "open",
+        &[
+            DeliveryState::Scheduled,
+            DeliveryState::Claimed,
+            DeliveryState::Handoff,
+            DeliveryState::Submitted,
+            DeliveryState::Retry,
+            DeliveryState::Held,
+        ],
+    ),
+    (NOT_SENT, &[DeliveryState::Skipped, DeliveryState::Cancelled]),
+];
+
 impl Store {
-    /// How everything stands at `now`.
+    /// How everything stands at `now`: one snapshot, so that the counts reconcile while
+    /// the daemon works.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn status(&self, now: Timestamp) -> Result<Status> {
+        let is_postgres = matches!(self.engine, Engine::Postgres(_));
         let (deliveries, plans, matched, oldest, review, tasks) = reading!(self, conn => {
+            let mut conn = conn.begin().await?;
+            if is_postgres {
+                // SQLite's transactions are snapshots; PostgreSQL's must be asked to be.
+                sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *conn).await?;
+            }
             let deliveries = sqlx::query_as::<_, (Option<String>, String, String, i64)>(
                 "SELECT campaign, channel, state, COUNT(*) FROM delivery GROUP BY campaign, channel, state ORDER BY campaign, channel, state",
             ).fetch_all(&mut *conn).await?;
@@ -86,5 +159,64 @@ impl Store {
             to_review: review,
             open_tasks: tasks,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(rows: &[(Option<&str>, Channel, DeliveryState, i64)]) -> Status {
+        let row = |(campaign, channel, state, count): &(Option<&str>, Channel, DeliveryState, i64)| StateCount {
+            campaign: campaign.map(str::to_owned),
+            channel: *channel,
+            state: *state,
+            count: *count,
+        };
+        Status {
+            deliveries: rows.iter().map(row).collect(),
+            plans: vec![],
+            matched: vec![],
+            oldest_due: None,
+            to_review: 0,
+            open_tasks: 0,
+        }
+    }
+
+    #[test]
+    fn sums_a_campaign_up_on_one_line() {
+        let status = status(&[
+            (Some("led"), Channel::Email, DeliveryState::Accepted, 47),
+            (Some("led"), Channel::Email, DeliveryState::Rejected, 1),
+            (Some("led"), Channel::Fax, DeliveryState::Accepted, 1),
+            (None, Channel::Email, DeliveryState::Accepted, 1),
+        ]);
+        assert_eq!(
+            status.sum_line(Some("led")),
+            "48 e-mails + 1 fax = 48 accepted + 1 rejected + 0 uncertain + 0 open"
+        );
+        assert_eq!(status.sum_line(None), "1 e-mail = 1 accepted + 0 rejected + 0 uncertain + 0 open");
+        assert_eq!(status.sum_line(Some("x")), "0 e-mails = 0 accepted + 0 rejected + 0 uncertain + 0 open");
+    }
+
+    #[test]
+    fn both_sides_are_equal_whatever_the_states() {
+        use DeliveryState as State;
+        let all = [
+            State::Scheduled,
+            State::Claimed,
+            State::Handoff,
+            State::Submitted,
+            State::Accepted,
+            State::Retry,
+            State::Rejected,
+            State::Uncertain,
+            State::Held,
+            State::Skipped,
+            State::Cancelled,
+        ];
+        let rows: Vec<_> = all.into_iter().map(|state| (Some("led"), Channel::Fax, state, 3)).collect();
+        let line = status(&rows).sum_line(Some("led"));
+        assert_eq!(line, "33 faxes = 3 accepted + 3 rejected + 3 uncertain + 18 open + 6 not sent");
     }
 }
