@@ -12,7 +12,9 @@ use crate::model::consent::Consent;
 use crate::model::delivery::DeliveryState;
 use crate::model::id::{ContactId, DeliveryId, RevisionId};
 use crate::model::plan::{PlanState, StopReason};
-use crate::store::{AppliedRevision, Client, DeliveryFilter, DeliveryRow, PauseRow, PauseScope, PlanRow, Store, StoreError};
+use crate::store::{
+    AppliedRevision, Client, DeliveryFilter, DeliveryRow, PauseRow, PauseScope, PlanRow, Store, StoreError,
+};
 
 /// Plans that are followed at a time.
 const PAGE: usize = 500;

@@ -19,7 +19,7 @@ use crate::store::Client;
 /// The mistakes that every contact of the campaign would meet.
 pub(super) fn mistakes(file: &CampaignFile, files: &Files, config: &Config, renderer: &Renderer) -> Vec<Mistake> {
     let Some(sender) = words::sender_of(&file.campaign, config) else { return Vec::new() };
-    let mut data = merge::data(&nobody(), sender, &config.company, &file.campaign, "https://out.example/o/x");
+    let mut data = merge::data(&nobody(), sender, &config.company, &file.campaign, "https://out.example/u/x");
     fill(&mut data);
     let mut found = Vec::new();
     let own = file.campaign.language;
@@ -33,7 +33,6 @@ pub(super) fn mistakes(file: &CampaignFile, files: &Files, config: &Config, rend
     }
     found
 }
-
 
 /// The subject of a letter as it is checked: a thread's was checked with its first letter.
 pub(super) fn subject<'a>(letter: &StepLetter<'a>) -> Subject<'a> {
