@@ -138,7 +138,8 @@ fn reasons(report: &PlanReport) -> Vec<String> {
         let more =
             report.matched_before.filter(|_| !report.is_unchanged()).map_or(String::new(), |_| delta(*count, before));
         if *reason == LeftOut::NoConsent {
-            let each = report.no_consent.iter().map(|(code, count)| format!("{count} {}, no consent", country(code)));
+            let each =
+                report.no_consent.iter().map(|(code, count)| format!("{count} {}, no express consent", country(code)));
             said.extend(each);
             continue;
         }
@@ -233,11 +234,13 @@ fn cell(letters: &[&Letters], version: i64) -> String {
     let mut step_before: Option<(&str, bool)> = None;
     for letters in letters.iter().filter(|letters| letters.version == version) {
         let held = if letters.held { " (held)" } else { "" };
+        // The numbers of a column stand below one another.
+        let count = if parts.is_empty() { format!("{:>2}", letters.count) } else { letters.count.to_string() };
         let is_same_step = step_before == Some((letters.step.as_str(), letters.held));
         parts.push(match letters.channel {
-            Channel::Fax if is_same_step => format!("{} fax{held}", letters.count),
-            Channel::Fax => format!("{:>2} {} by fax{held}", letters.count, letters.step),
-            Channel::Email | Channel::Call => format!("{:>2} {}{held}", letters.count, letters.step),
+            Channel::Fax if is_same_step => format!("{count} fax{held}"),
+            Channel::Fax => format!("{count} {} by fax{held}", letters.step),
+            Channel::Email | Channel::Call => format!("{count} {}{held}", letters.step),
         });
         step_before = Some((letters.step.as_str(), letters.held));
     }

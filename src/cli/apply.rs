@@ -13,11 +13,10 @@ use crate::campaign::plan::preview;
 use crate::campaign::report;
 
 /// The arguments of `outreachd apply`.
-///
-/// Checks everything, shows the plan, and writes it down: from then on the daemon
-/// (`outreachd run`) sends by these files. Contacts that are under way keep the
-/// version they began on. With mistakes nothing is applied.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Checks everything, shows the plan, asks, and writes it down: from then on the daemon (outreachd run) sends by these files. Contacts that are under way keep the version they began on. With mistakes nothing is applied; asks only on a terminal."
+)]
 pub struct Args {
     /// Do not ask
     #[arg(long, short)]

@@ -13,11 +13,10 @@ use crate::model::mistake::Mistake;
 use crate::store::{Migration, Store, StoreError};
 
 /// The arguments of `outreachd check`.
-///
-/// Reads the configuration, every campaign file and every template, and tells all
-/// mistakes at once. If there are clients in the database, each letter is rendered
-/// for each contact that would get it, so that an empty field is found now.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Reads the configuration, every campaign file and every template, and tells all mistakes at once. If there are clients in the database, each letter is rendered for each contact that would get it, so that an empty field is found now and not at night."
+)]
 pub struct Args {}
 
 /// Runs the command.

@@ -12,11 +12,10 @@ use crate::config::Config;
 use crate::model::text::tame;
 
 /// The arguments of `outreachd plan`.
-///
-/// Shows what the campaign files would do if they were applied now: what differs
-/// from the version that runs, who starts, who is left out and by which rule, and
-/// the letters by date. Changes nothing.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Shows what the campaign files would do if they were applied now: what differs from the version that runs, who starts, who is left out and by which rule, and the letters by date. Changes nothing."
+)]
 pub struct Args {
     /// Only this campaign
     campaign: Option<String>,

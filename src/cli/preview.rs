@@ -12,10 +12,10 @@ use crate::model::text::tame;
 use crate::store::{Client, Store};
 
 /// The arguments of `outreachd preview`.
-///
-/// Renders the letter of one step for one contact, from the files as they are, with
-/// the contact's own data. Nothing is sent. Message-ID and opt-out link are stand-ins.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Renders the letter of one step for one contact, from the files as they are, with the contact's own data. Nothing is sent. Message-ID and opt-out link are stand-ins."
+)]
 pub struct Args {
     /// The campaign's id
     campaign: String,

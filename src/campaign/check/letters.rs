@@ -60,7 +60,8 @@ impl<'a> Rendering<'a> {
         let file = &self.files.folder.campaigns[at];
         let contacts = self.recipients(file).await?;
         self.contacts.push(contacts.len());
-        let Some(sender) = words::sender_of(&file.campaign, self.config) else { return Ok(contacts.len()) };
+        let sender = words::sender_of(&file.campaign, self.config).or(self.config.senders.first());
+        let Some(sender) = sender else { return Ok(contacts.len()) };
         let whole = |letter: &StepLetter<'_>| self.renderer.has(letter.template, file.campaign.language);
         let letters = letters(&file.campaign).into_iter().filter(whole).collect();
         // As long as a real one, so that what is rendered is as wide as what will be.
