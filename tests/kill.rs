@@ -68,7 +68,8 @@ impl Site {
     async fn plan(&self) {
         let now = Clock::System.now();
         let act = Act::stage("test", now);
-        let yes = ConsentRecord { channel: "email".into(), basis: "consent".into(), evidence: "fair".into(), given_at: 0 };
+        let yes =
+            ConsentRecord { channel: "email".into(), basis: "consent".into(), evidence: "fair".into(), given_at: 0 };
         let clients: Vec<_> = (0..MAILS)
             .map(|number| ClientRecord { consents: vec![yes.clone()], ..client(&format!("Klient {number}")) })
             .collect();
@@ -152,12 +153,14 @@ async fn killed_at_random_it_sends_nothing_twice_and_loses_nothing() {
     let mut rounds = 0;
     loop {
         let mut daemon = site.start();
-        let mut settled = site.count(&[DeliveryState::Accepted, DeliveryState::Uncertain, DeliveryState::Handoff]).await;
+        let mut settled =
+            site.count(&[DeliveryState::Accepted, DeliveryState::Uncertain, DeliveryState::Handoff]).await;
         while settled < MAILS {
             arrivals.changed().await.unwrap();
             settled = site.count(&[DeliveryState::Accepted, DeliveryState::Uncertain, DeliveryState::Handoff]).await;
         }
-        rustix::process::kill_process(rustix::process::Pid::from_child(&daemon), rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&daemon), rustix::process::Signal::TERM)
+            .unwrap();
         assert!(daemon.wait().unwrap().success(), "it drains and says so");
         rounds += 1;
         if site.count(&open).await == 0 && site.count(&[DeliveryState::Handoff]).await == 0 {
