@@ -191,6 +191,7 @@ fn finish(claimed: &outreachd::store::Claimed, state: AttemptState) -> Finish {
         reply: Some("2.0.0 queued".into()),
         reason: None,
         due_at: None,
+        not_after: None,
         gateway_id: None,
         consequences: vec![],
     }
@@ -241,6 +242,66 @@ async fn hides_a_batch_until_it_is_published() {
         assert_eq!(store.candidates(&audience, "led", "", now(), ContactId(0), 10).await.unwrap(), []);
         store.publish_batch(&act(), batch, saved, 3).await.unwrap();
         assert_eq!(store.candidates(&audience, "led", "", now(), ContactId(0), 10).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_takes_over_what_a_dead_one_had_created() {
+    for database in databases("takeover").await {
+        let store = &database.store;
+        let anna = record("Granvik AB", "Anna Lind", "anna@granvik.example");
+        let dead = store.begin_batch(&act(), "clients.csv").await.unwrap();
+        store.save_clients(&act(), dead, std::slice::from_ref(&anna)).await.unwrap();
+        assert_eq!(store.count_known(std::slice::from_ref(&anna)).await.unwrap(), 1);
+        assert_eq!(store.count_contacts().await.unwrap(), 0);
+        let again = import(store, &[anna]).await;
+        assert_eq!((again.created, again.updated, again.unchanged), (1, 0, 0));
+        let found = store.find_contacts("anna lind", 5).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(store.changes("contact", &found[0].to_string()).await.unwrap(), []);
+        assert_eq!(store.find_external_id(found[0]).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_condition_on_what_is_not_known_leaves_nobody_out_by_not() {
+    for database in databases("unknown").await {
+        let store = &database.store;
+        let mut anna = record("Granvik AB", "Anna Lind", "anna@granvik.example");
+        anna.tier = None;
+        import(store, &[anna]).await;
+        let not_c = Rule(vec![Condition::Not(Rule(vec![Condition::Tier(vec!["C".into()])]))]);
+        assert_eq!(store.candidates(&not_c, "led", "", now(), ContactId(0), 10).await.unwrap().len(), 1);
+        let only_c = Rule(vec![Condition::Tier(vec!["C".into()])]);
+        assert_eq!(store.candidates(&only_c, "led", "", now(), ContactId(0), 10).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn tells_every_suppression_over_a_contact() {
+    for database in databases("over").await {
+        let store = &database.store;
+        import(store, &[record("Granvik AB", "Anna Lind", "anna@granvik.example")]).await;
+        let anna = store.find_contacts("anna lind", 1).await.unwrap()[0];
+        let values = [
+            (Scope::Contact, anna.to_string()),
+            (Scope::Address, "anna@granvik.example".to_owned()),
+            (Scope::Domain, "granvik.example".to_owned()),
+            (Scope::Domain, "almby.example".to_owned()),
+        ];
+        let suppress = |(scope, value): (Scope, String)| Consequence::Suppress {
+            scope,
+            value,
+            reason: Reason::Operator,
+            response: None,
+        };
+        store.carry_out(&act(), &values.map(suppress)).await.unwrap();
+        let told = store.suppressions(anna).await.unwrap();
+        assert_eq!(
+            told.iter().map(|one| one.scope).collect::<Vec<_>>(),
+            [Scope::Contact, Scope::Address, Scope::Domain]
+        );
+        assert_eq!((told[2].value.as_str(), told[2].actor.as_str()), ("granvik.example", "test"));
     }
 }
 
@@ -497,5 +558,107 @@ async fn a_person_resolves_what_is_uncertain_and_nothing_else() {
             .unwrap();
         assert!(store.resolve_delivery(&act(), claimed[0].row.id, DeliveryState::Retry, "x").await.is_err());
         assert_eq!(store.changes("delivery", &claimed[0].row.id.to_string()).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn tells_who_is_left_out_when_the_first_letters_have_gone() {
+    for database in databases("left_out").await {
+        let store = &database.store;
+        let karin =
+            store.appoint(&act(), &manager("Karin Ek", "karin@fyrljus.example", Role::Manager), "hired").await.unwrap();
+        let owned = |name: &str, email: &str, country: &str| ClientRecord {
+            owner: Some(karin.0),
+            country: Some(country.into()),
+            ..record(name, name, email)
+        };
+        assert!(!store.owns_clients(karin).await.unwrap());
+        import(store, &[owned("Fjell", "kari@fjell.example", "SE"), owned("Licht", "uwe@licht.example", "DE")]).await;
+        assert!(store.owns_clients(karin).await.unwrap());
+        let decided = now() - 120.hours();
+        let revision = apply(store).await;
+        let everyone = Rule(vec![]);
+        let people = store.candidates(&everyone, "led", "", now(), ContactId(0), 10).await.unwrap();
+        let enrolments: Vec<_> = people
+            .iter()
+            .map(|person| Enrolment {
+                contact: person.contact,
+                account: person.account,
+                left_out: (person.name == "Licht").then_some(LeftOut::NoConsent),
+                facts: serde_json::json!({}),
+                step: "intro".into(),
+                next_at: Some(now()),
+                closes_at: None,
+            })
+            .collect();
+        store.enrol(&Act::stage("test", decided), &revision, "", &enrolments).await.unwrap();
+        let upcoming = store.upcoming_for(Some(karin), now()).await.unwrap();
+        assert_eq!(upcoming.iter().map(|letter| letter.since).collect::<Vec<_>>(), [decided]);
+        let hour = |store: Store| async move { store.left_out_at_start(karin, now(), now() + 1.hour()).await.unwrap() };
+        assert_eq!(hour(store.clone()).await, [], "nothing has left yet");
+
+        let plan = store.due_plans(now(), now(), 10).await.unwrap().remove(0);
+        let letter = NewDelivery {
+            key: "intro".into(),
+            purpose: Purpose::Campaign,
+            address: Address::parse(Channel::Email, "kari@fjell.example").unwrap(),
+            contact: Some(plan.contact),
+            user: None,
+            plan: Some(plan.id),
+            campaign: Some("led".into()),
+            step: Some("intro".into()),
+            variant: None,
+            revision: Some(revision.id),
+            fallback: None,
+            needs_consent: false,
+            sender: "fyrljus".into(),
+            lane: "email/main".into(),
+            payload: None,
+            due_at: now(),
+            not_after: None,
+        };
+        store.create_deliveries(&act(), &[letter]).await.unwrap();
+        let daemon = store.register_daemon(now()).await.unwrap();
+        let claimed = store.claim(daemon, "email/main", now(), 1).await.unwrap().remove(0);
+        let held = Release {
+            delivery: claimed.row.id,
+            to: DeliveryState::Held,
+            due_at: None,
+            not_after: None,
+            reason: Some("late".into()),
+        };
+        store.release(&act(), daemon, &[held]).await.unwrap();
+        assert_eq!(store.held_for(karin).await.unwrap().len(), 1);
+        store.resolve_delivery(&act(), claimed.row.id, DeliveryState::Accepted, "it went").await.unwrap();
+        assert_eq!(store.held_for(karin).await.unwrap(), []);
+        let runs = hour(store.clone()).await;
+        assert_eq!(runs[0].total, 2);
+        assert_eq!(runs[0].reasons, [(LeftOut::NoConsent, Some("DE".into()), 1)]);
+        assert_eq!(store.left_out_at_start(karin, now() + 1.hour(), now() + 2.hours()).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn tells_of_a_run_in_which_everybody_is_left_out() {
+    for database in databases("all_left_out").await {
+        let store = &database.store;
+        let karin =
+            store.appoint(&act(), &manager("Karin Ek", "karin@fyrljus.example", Role::Manager), "hired").await.unwrap();
+        import(store, &[ClientRecord { owner: Some(karin.0), ..record("Fjell", "Kari", "kari@fjell.example") }]).await;
+        let revision = apply(store).await;
+        let people = store.candidates(&Rule(vec![]), "led", "", now(), ContactId(0), 10).await.unwrap();
+        let enrolment = Enrolment {
+            contact: people[0].contact,
+            account: people[0].account,
+            left_out: Some(LeftOut::Holdout),
+            facts: serde_json::json!({}),
+            step: "intro".into(),
+            next_at: None,
+            closes_at: None,
+        };
+        store.enrol(&act(), &revision, "", &[enrolment]).await.unwrap();
+        let runs = store.left_out_at_start(karin, now(), now() + 1.hour()).await.unwrap();
+        assert_eq!(runs[0].reasons, [(LeftOut::Holdout, Some("SE".into()), 1)]);
+        assert_eq!(store.left_out_at_start(karin, now() - 1.hour(), now()).await.unwrap(), []);
     }
 }

@@ -29,9 +29,22 @@ pub fn print(mistakes: &[Mistake], out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// Writing fails.
 pub fn show(mistakes: &[Mistake]) -> io::Result<()> {
+    on_stderr(|mut page| page.print(mistakes))
+}
+
+/// Prints `mistakes` as [`show`] does, but without a total, for a command that goes on
+/// without what is mistaken and says itself what became of the rest.
+///
+/// # Errors
+/// Writing fails.
+pub fn list(mistakes: &[Mistake]) -> io::Result<()> {
+    on_stderr(|mut page| mistakes.iter().try_for_each(|mistake| page.print_one(mistake)))
+}
+
+fn on_stderr(print: impl FnOnce(Page<'_>) -> io::Result<()>) -> io::Result<()> {
     let folder = std::env::current_dir().ok();
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    Page { out: &mut io::stderr().lock(), folder: folder.as_deref(), colour }.print(mistakes)
+    print(Page { out: &mut io::stderr().lock(), folder: folder.as_deref(), colour })
 }
 
 struct Page<'a> {

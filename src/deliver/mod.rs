@@ -1,4 +1,168 @@
 //! From delivery rows to the wire, and the result back: claim, render, hand off, finish.
 //!
 //! Never sends twice by itself and loses nothing in silence; see
-//! [`crate::model::delivery::DeliveryState`] for the states it moves.
+//! [`crate::model::delivery::DeliveryState`] for the states it moves. One delivery
+//! goes this way, and a kill between any two lines of it is accounted for:
+//!
+//! 1. [`Store::claim`]: it is this daemon's; a restart sets it free.
+//! 2. [`letter`]: its inputs are frozen and rendered; nothing has left.
+//! 3. MAIL, RCPT, DATA: a refusal here ends the try; nothing has left.
+//! 4. [`ledger`]: the handoff is committed; a restart makes it uncertain.
+//! 5. The body leaves, and the answer is read.
+//! 6. [`ledger`]: the result is committed.
+//!
+//! What a result means is decided in [`decide`], which is pure.
+
+mod decide;
+mod editions;
+mod fax;
+mod frozen;
+mod ledger;
+mod letter;
+mod mail;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::model::act::Act;
+use crate::model::id::DaemonId;
+use crate::model::token::TokenKeys;
+use crate::model::turn::{Turn, earliest};
+use crate::store::{Store, StoreError};
+
+use ledger::Ledger;
+
+/// Why a turn of delivery failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliverError {
+    /// The store could not do it.
+    #[error("cannot deliver: {0}")]
+    Store(#[from] StoreError),
+    /// A relay of the configuration cannot be used as it is written.
+    #[error("cannot use a relay: {0}")]
+    Relay(#[from] crate::transport::smtp::SetupError),
+    /// The fax gateway of the configuration cannot be used as it is written.
+    #[error("cannot use the fax gateway: {0}")]
+    Gateway(#[from] crate::transport::fax::FaxError),
+}
+
+/// How long a relay that failed is left alone.
+const COOL_DOWN: SignedDuration = SignedDuration::from_secs(60);
+
+/// The stage: what it needs for a turn, and what it keeps between turns.
+pub struct Deliver {
+    store: Store,
+    config: Arc<Config>,
+    keys: TokenKeys,
+    clock: Clock,
+    daemon: DaemonId,
+    stop: CancellationToken,
+    ledger: Ledger,
+    editions: editions::Editions,
+    mail: mail::Relays,
+    fax: fax::Line,
+    cooling: Mutex<HashMap<String, Timestamp>>,
+}
+
+impl Deliver {
+    /// The stage for one daemon. When `stop` is cancelled it begins nothing new.
+    ///
+    /// # Errors
+    /// A relay or the gateway cannot be used as it is configured.
+    pub fn new(
+        store: Store,
+        config: Arc<Config>,
+        keys: TokenKeys,
+        clock: Clock,
+        daemon: DaemonId,
+        stop: CancellationToken,
+    ) -> Result<Self, DeliverError> {
+        Ok(Self {
+            ledger: Ledger::start(store.clone(), clock.clone(), daemon),
+            mail: mail::Relays::new(&config)?,
+            fax: fax::Line::new(&config)?,
+            editions: editions::Editions::default(),
+            cooling: Mutex::default(),
+            store,
+            config,
+            keys,
+            clock,
+            daemon,
+            stop,
+        })
+    }
+
+    /// One turn: a batch of every lane in which something is due at `now`, and a look at
+    /// the faxes that are under way.
+    ///
+    /// # Errors
+    /// The store does not answer. What was claimed and not begun stays claimed; the next
+    /// start sets it free.
+    pub async fn turn(&self, now: Timestamp) -> Result<Turn, DeliverError> {
+        let mut turn = self.poll_faxes(now).await?;
+        if !self.ledger.is_healthy() {
+            // Results that could not be written are tried again by the ledger; nothing new begins.
+            return Ok(Turn { done: turn.done, next_at: earliest(turn.next_at, Some(after(now, COOL_DOWN))) });
+        }
+        for (lane, due_at) in self.store.waiting_lanes().await? {
+            if self.stop.is_cancelled() {
+                break;
+            }
+            turn = turn.and(if due_at > now {
+                Turn { done: 0, next_at: Some(due_at) }
+            } else {
+                self.lane(&lane, now).await?
+            });
+        }
+        Ok(turn)
+    }
+
+    async fn lane(&self, lane: &str, now: Timestamp) -> Result<Turn, DeliverError> {
+        if let Some(until) = self.cooling_until(lane).filter(|until| *until > now) {
+            return Ok(Turn { done: 0, next_at: Some(until) });
+        }
+        let done = match lane.split_once('/') {
+            Some(("email", relay)) => self.mail_lane(lane, relay, now).await?,
+            _ => self.fax_lane(lane, now).await?,
+        };
+        let next_at = match self.cooling_until(lane).filter(|until| *until > now) {
+            Some(until) => Some(until),
+            None => self.store.next_due_at(lane, now).await?,
+        };
+        Ok(Turn { done, next_at })
+    }
+
+    fn cooling_until(&self, lane: &str) -> Option<Timestamp> {
+        self.cooling.lock().unwrap_or_else(PoisonError::into_inner).get(lane).copied()
+    }
+
+    /// Leaves a lane alone for a while.
+    fn cool(&self, lane: &str, pause: SignedDuration) {
+        let until = after(self.clock.now(), pause);
+        self.cooling.lock().unwrap_or_else(PoisonError::into_inner).insert(lane.to_owned(), until);
+    }
+
+    fn act(&self) -> Act {
+        Act::stage("deliver", self.clock.now())
+    }
+
+    /// Waits until every result is written. Call it after the last turn.
+    pub async fn close(self) {
+        self.ledger.close().await;
+    }
+}
+
+fn after(now: Timestamp, pause: SignedDuration) -> Timestamp {
+    now.checked_add(pause).unwrap_or(now)
+}
+
+impl std::fmt::Debug for Deliver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Deliver").field("daemon", &self.daemon).finish_non_exhaustive()
+    }
+}

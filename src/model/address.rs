@@ -142,6 +142,16 @@ impl PhoneNumber {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The number as people in `country` (ISO 3166 alpha-2) write it: `070-174 06 12`
+    /// at home, `+46 70 174 06 12` abroad.
+    pub fn written_in(&self, country: Option<&str>) -> String {
+        let Ok(number) = phonenumber::parse(None, &self.0) else { return self.0.clone() };
+        let home = number.country().id().map(|id| format!("{id:?}"));
+        let at_home = home.is_some() && home.as_deref() == country;
+        let mode = if at_home { phonenumber::Mode::National } else { phonenumber::Mode::International };
+        number.format().mode(mode).to_string()
+    }
 }
 
 impl fmt::Display for PhoneNumber {
@@ -244,5 +254,13 @@ mod tests {
         assert_eq!(PhoneNumber::parse("070-174 06 12", Some("SE")).unwrap().as_str(), "+46701740612");
         assert_eq!(PhoneNumber::parse("+46 8 465 004 00", None).unwrap().as_str(), "+46846500400");
         assert_eq!(PhoneNumber::parse("070-174 06 12", None), Err(AddressError::NotANumber));
+    }
+
+    #[test]
+    fn writes_numbers_as_people_do() {
+        let number = PhoneNumber::from_e164("+46701740612").unwrap();
+        assert_eq!(number.written_in(Some("SE")), "070-174 06 12");
+        assert_eq!(number.written_in(Some("DE")), "+46 70 174 06 12");
+        assert_eq!(number.written_in(None), "+46 70 174 06 12");
     }
 }

@@ -117,6 +117,14 @@ fn labels(language: Language) -> Labels {
     }
 }
 
+/// How a recipient says no to faxes, in the letter's language.
+pub fn opt_out_line(language: Language) -> &'static str {
+    match language {
+        Language::Sv => "Vill ni inte ha fler fax från oss? Ring eller faxa, så slutar vi genast.",
+        Language::En => "No more faxes from us? Call or fax, and we stop at once.",
+    }
+}
+
 /// Sets a letter on paper.
 ///
 /// # Errors

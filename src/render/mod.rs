@@ -22,6 +22,7 @@ mod letter;
 mod mail;
 mod markdown;
 mod mention;
+pub mod merge;
 mod mistake;
 mod page;
 mod set;
@@ -33,7 +34,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 pub use block::{Block, Run};
-pub use fax::{FaxDocument, FaxHead, fax};
+pub use fax::{FaxDocument, FaxHead, fax, opt_out_line};
 pub use letter::{Letter, Rendered, Renderer, Subject};
 pub use mail::{Email, ListId, MailHead, Unsubscribe, email, plain};
 pub use mistake::{MistakeKind, RenderMistake, TemplateMistake};

@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 use super::words::{instant, maybe, maybe_instant, micros, parse};
 use super::{Result, Store, reading};
 use crate::model::campaign::{Condition, Rule};
-use crate::model::id::{AccountId, ContactId};
+use crate::model::id::{AccountId, ContactId, RevisionId};
 use crate::model::plan::{Candidate, LeftOut};
 
 /// One stored enrolment decision.
@@ -22,6 +22,8 @@ pub struct MembershipRow {
     pub campaign: String,
     /// The run, empty for a campaign that runs once.
     pub run: String,
+    /// The version that decided.
+    pub revision: RevisionId,
     /// The rule that left them out; none started.
     pub left_out: Option<LeftOut>,
     /// What the decision looked at.
@@ -87,7 +89,8 @@ impl Compiled {
     fn any_of<S: Serialize>(&mut self, column: &str, values: &[S]) -> String {
         let list = values.iter().map(|value| serde_json::json!({ "v": value })).collect::<serde_json::Value>();
         let number = self.bind(list.to_string());
-        format!("{column} IN (SELECT r.value->>'v' FROM json_each(${number}) AS r)")
+        // What is not known is in no list; without this a NULL would make `not` leave it out too.
+        format!("({column} IS NOT NULL AND {column} IN (SELECT r.value->>'v' FROM json_each(${number}) AS r))")
     }
 
     fn rule(&mut self, rule: &Rule, reference: Timestamp) -> Vec<String> {
@@ -163,8 +166,8 @@ impl Store {
     /// The database does not answer.
     pub async fn memberships(&self, contact: Option<ContactId>, campaign: Option<&str>) -> Result<Vec<MembershipRow>> {
         let rows = reading!(self, conn => {
-            sqlx::query_as::<_, (i64, String, String, Option<String>, String, i64)>(
-                "SELECT contact_id, campaign, run, left_out, facts, at FROM membership
+            sqlx::query_as::<_, (i64, String, String, i64, Option<String>, String, i64)>(
+                "SELECT contact_id, campaign, run, revision_id, left_out, facts, at FROM membership
                  WHERE ($1 IS NULL OR contact_id = $1) AND ($2 IS NULL OR campaign = $2) ORDER BY at, contact_id",
             )
             .bind(contact.map(|id| id.0))
@@ -173,11 +176,12 @@ impl Store {
             .await?
         });
         rows.into_iter()
-            .map(|(contact, campaign, run, left_out, facts, at)| {
+            .map(|(contact, campaign, run, revision, left_out, facts, at)| {
                 Ok(MembershipRow {
                     contact: ContactId(contact),
                     campaign,
                     run,
+                    revision: RevisionId(revision),
                     left_out: maybe(left_out.as_deref(), "why one is left out")?,
                     facts: serde_json::from_str(&facts)?,
                     at: instant(at)?,

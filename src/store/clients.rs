@@ -127,7 +127,12 @@ const FIND_CONTACTS: &str = "
     SELECT CAST(r.key AS BIGINT), c.id, c.account_id, 3 AS way FROM json_each($1) AS r
       JOIN account a ON a.org_number = r.value->>'org_number' AND a.country = r.value->>'country'
       JOIN contact c ON c.account_id = a.id AND c.folded = r.value->>'folded'
-     WHERE r.value->>'email' IS NULL
+     WHERE r.value->>'email' IS NULL AND (c.external_id IS NULL OR r.value->>'external_id' IS NULL)
+    UNION ALL
+    SELECT CAST(r.key AS BIGINT), c.id, c.account_id, 4 AS way FROM json_each($1) AS r
+      JOIN account a ON a.folded = r.value->>'company_folded' AND (a.org_number IS NULL OR r.value->>'org_number' IS NULL)
+      JOIN contact c ON c.account_id = a.id AND c.folded = r.value->>'folded'
+     WHERE r.value->>'email' IS NULL AND (c.external_id IS NULL OR r.value->>'external_id' IS NULL)
     ORDER BY 1, way, 2";
 
 const FIND_ACCOUNTS: &str = "
@@ -146,16 +151,18 @@ const INSERT_ACCOUNTS: &str = "
     FROM json_each($1) AS r WHERE CAST(r.value->>'new_account' AS BIGINT) = 1";
 
 const UPDATE_ACCOUNTS: &str = "
-    UPDATE account SET
+    UPDATE account SET name = n.company, folded = n.company_folded,
         country = COALESCE(n.country, account.country), city = COALESCE(n.city, account.city),
         org_number = COALESCE(n.org_number, account.org_number), tier = COALESCE(n.tier, account.tier),
         person_type = COALESCE(n.person_type, account.person_type), owner_id = COALESCE(n.owner, account.owner_id)
-    FROM (SELECT CAST(r.value->>'account' AS BIGINT) AS account, r.value->>'country' AS country, r.value->>'city' AS city,
+    FROM (SELECT CAST(r.value->>'account' AS BIGINT) AS account, r.value->>'company' AS company,
+                 r.value->>'company_folded' AS company_folded, r.value->>'country' AS country, r.value->>'city' AS city,
                  r.value->>'org_number' AS org_number, r.value->>'tier' AS tier, r.value->>'person_type' AS person_type,
                  CAST(r.value->>'owner' AS BIGINT) AS owner
           FROM json_each($1) AS r WHERE CAST(r.value->>'new_account' AS BIGINT) = 0) AS n
     WHERE account.id = n.account AND (
-        n.country IS NOT NULL AND n.country IS DISTINCT FROM account.country
+        n.company <> account.name
+        OR n.country IS NOT NULL AND n.country IS DISTINCT FROM account.country
         OR n.city IS NOT NULL AND n.city IS DISTINCT FROM account.city
         OR n.org_number IS NOT NULL AND n.org_number IS DISTINCT FROM account.org_number
         OR n.tier IS NOT NULL AND n.tier IS DISTINCT FROM account.tier
@@ -190,11 +197,35 @@ const UPDATE_CONTACTS: &str = "
         OR n.last_touch IS NOT NULL AND n.last_touch > COALESCE(contact.last_touch, 0))
     RETURNING contact.id";
 
+/// What an import that never ended had created is taken over by the one that finds it again.
+const ADOPT_ACCOUNTS: &str = "
+    UPDATE account SET batch_id = $2
+    WHERE batch_id <> $2 AND id IN (SELECT CAST(r.value->>'account' AS BIGINT) FROM json_each($1) AS r)
+      AND EXISTS (SELECT 1 FROM batch b WHERE b.id = account.batch_id AND b.published_at IS NULL)";
+
+const ADOPT_CONTACTS: &str = "
+    UPDATE contact SET batch_id = $2
+    WHERE batch_id <> $2 AND id IN (SELECT CAST(r.value->>'contact' AS BIGINT) FROM json_each($1) AS r)
+      AND EXISTS (SELECT 1 FROM batch b WHERE b.id = contact.batch_id AND b.published_at IS NULL)
+    RETURNING id";
+
+/// A file that still names a dead address takes nothing away: the live one was found since.
 const RETIRE_POINTS: &str = "
     UPDATE contact_point SET state = 'invalid', reason = 'replaced'
     WHERE state = 'valid' AND EXISTS (
         SELECT 1 FROM json_each($1) AS r WHERE CAST(r.value->>'contact' AS BIGINT) = contact_point.contact_id
-           AND r.value->>'channel' = contact_point.channel AND r.value->>'folded' <> contact_point.folded)
+           AND r.value->>'channel' = contact_point.channel AND r.value->>'folded' <> contact_point.folded
+           AND NOT EXISTS (SELECT 1 FROM contact_point d WHERE d.contact_id = contact_point.contact_id
+                   AND d.channel = contact_point.channel AND d.folded = r.value->>'folded'
+                   AND d.state = 'invalid' AND COALESCE(d.reason, '') <> 'replaced'))
+    RETURNING contact_id";
+
+/// An address that was only replaced comes back when the file names it again; a dead one never does.
+const REVIVE_POINTS: &str = "
+    UPDATE contact_point SET state = 'valid', reason = NULL
+    WHERE state = 'invalid' AND reason = 'replaced' AND EXISTS (
+        SELECT 1 FROM json_each($1) AS r WHERE CAST(r.value->>'contact' AS BIGINT) = contact_point.contact_id
+           AND r.value->>'channel' = contact_point.channel AND r.value->>'folded' = contact_point.folded)
     RETURNING contact_id";
 
 const INSERT_POINTS: &str = "
@@ -260,10 +291,13 @@ impl Store {
             sqlx::query(INSERT_ACCOUNTS).bind(rows(&first_of_account(&placed))?).bind(batch.0).execute(&mut *tx).await?;
             let changed_accounts = sqlx::query_scalar::<_, i64>(UPDATE_ACCOUNTS).bind(list.clone()).fetch_all(&mut *tx).await?;
             sqlx::query(INSERT_CONTACTS).bind(list.clone()).bind(batch.0).execute(&mut *tx).await?;
+            sqlx::query(ADOPT_ACCOUNTS).bind(list.clone()).bind(batch.0).execute(&mut *tx).await?;
+            let adopted = sqlx::query_scalar::<_, i64>(ADOPT_CONTACTS).bind(list.clone()).bind(batch.0).fetch_all(&mut *tx).await?;
             let mut changed = sqlx::query_scalar::<_, i64>(UPDATE_CONTACTS).bind(list).fetch_all(&mut *tx).await?;
 
             let points = rows(&points(&placed, &mut next))?;
             changed.extend(sqlx::query_scalar::<_, i64>(RETIRE_POINTS).bind(points.clone()).fetch_all(&mut *tx).await?);
+            changed.extend(sqlx::query_scalar::<_, i64>(REVIVE_POINTS).bind(points.clone()).fetch_all(&mut *tx).await?);
             changed.extend(sqlx::query_scalar::<_, i64>(INSERT_POINTS).bind(points).fetch_all(&mut *tx).await?);
             let marks = rows(&marks(&placed))?;
             sqlx::query(DELETE_MARKS).bind(marks.clone()).execute(&mut *tx).await?;
@@ -280,7 +314,8 @@ impl Store {
                     .execute(&mut *tx)
                     .await?;
             }
-            let saved = count(&placed, &changed, &changed_accounts);
+            changed.retain(|contact| !adopted.contains(contact));
+            let saved = count(&placed, &adopted, &changed, &changed_accounts);
             let changes = changes(&placed, &changed, batch);
             log_changes!(tx, act, ids.end - 1 - i64::try_from(changes.len()).unwrap_or(0), Some(batch.0), &changes);
             saved
@@ -311,6 +346,18 @@ impl Store {
         Ok(())
     }
 
+    /// How many of these rows are of a contact that is there already, published or not.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn count_known(&self, records: &[ClientRecord]) -> Result<usize> {
+        let lookup = rows(&lookup(records))?;
+        let found = reading!(self, conn => {
+            sqlx::query_as::<_, (i64, i64, i64, i32)>(FIND_CONTACTS).bind(lookup).fetch_all(&mut *conn).await?
+        });
+        Ok(found.iter().map(|(row, ..)| row).collect::<std::collections::HashSet<_>>().len())
+    }
+
     /// When the newest import was published.
     ///
     /// # Errors
@@ -322,13 +369,14 @@ impl Store {
         super::words::maybe_instant(at)
     }
 
-    /// How many contacts there are.
+    /// How many contacts there are; what an unpublished import brought does not count.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn count_contacts(&self) -> Result<i64> {
         let count = reading!(self, conn => {
-            sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM contact").fetch_one(&mut *conn).await?
+            sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM contact c
+                 WHERE c.batch_id IS NULL OR EXISTS (SELECT 1 FROM batch b WHERE b.id = c.batch_id AND b.published_at IS NOT NULL)").fetch_one(&mut *conn).await?
         });
         Ok(count)
     }
@@ -371,13 +419,12 @@ fn place<'a>(
     let row = |(index, record): (usize, &'a ClientRecord)| {
         let index = i64::try_from(index).unwrap_or(i64::MAX);
         let contact = contacts.iter().find(|(row, ..)| *row == index);
-        let account = accounts.iter().find(|(row, ..)| *row == index).map(|(_, id, _)| *id);
+        let account = known_account(index, contact.map(|(_, _, account, _)| *account), accounts);
         let key = match &record.org_number {
             Some(number) => (record.country.clone(), number.clone()),
             None => (None, fold(&record.company)),
         };
-        let known = account.or(contact.map(|(_, _, account, _)| *account));
-        let (account, new_account) = match (known, fresh.get(&key)) {
+        let (account, new_account) = match (account, fresh.get(&key)) {
             (Some(id), _) => (id, 0),
             (None, Some(id)) => (*id, 1),
             (None, None) => {
@@ -397,6 +444,15 @@ fn place<'a>(
         }
     };
     records.iter().enumerate().map(row).collect()
+}
+
+/// The account of a row: by its registry number, else by its name; where several have that
+/// name, the one its contact is at.
+fn known_account(row: i64, contacts: Option<i64>, accounts: &[(i64, i64, i32)]) -> Option<i64> {
+    let mut found = accounts.iter().filter(|(of, ..)| *of == row);
+    let first = found.next()?;
+    let own = found.find(|(_, id, _)| first.2 == 2 && Some(*id) == contacts);
+    Some(own.unwrap_or(first).1)
 }
 
 /// One row for each new account: several contacts of one company make one account.
@@ -442,11 +498,13 @@ fn consents(placed: &[Placed<'_>], next: &mut impl FnMut() -> i64) -> Vec<serde_
     all.map(row).collect()
 }
 
-fn count(placed: &[Placed<'_>], changed: &[i64], changed_accounts: &[i64]) -> SavedClients {
+/// What an import took over from one that never ended is new: nobody has seen it yet.
+fn count(placed: &[Placed<'_>], adopted: &[i64], changed: &[i64], changed_accounts: &[i64]) -> SavedClients {
     let mut saved = SavedClients::default();
     for row in placed {
         match row.new_contact {
             1 => saved.created += 1,
+            _ if adopted.contains(&row.contact) => saved.created += 1,
             _ if changed.contains(&row.contact) || changed_accounts.contains(&row.account) => saved.updated += 1,
             _ => saved.unchanged += 1,
         }

@@ -283,6 +283,26 @@ impl Store {
         rows.into_iter().map(DeliveryRow::try_from).collect()
     }
 
+    /// The accepted mails of these plans, oldest first: plan, Message-ID, frozen inputs as JSON.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn threads(&self, plans: &[PlanId]) -> Result<Vec<(PlanId, String, String)>> {
+        let list = super::words::id_list(plans.iter().map(|id| id.0));
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, (i64, String, String)>(
+                "SELECT d.plan_id, d.message_id, d.frozen FROM json_each($1) AS r
+                 JOIN delivery d ON d.plan_id = CAST(CAST(r.value AS TEXT) AS BIGINT)
+                 WHERE d.channel = 'email' AND d.state IN ('accepted', 'uncertain') AND d.message_id IS NOT NULL AND d.frozen IS NOT NULL
+                 ORDER BY d.due_at, d.id",
+            )
+            .bind(list)
+            .fetch_all(&mut *conn)
+            .await?
+        });
+        Ok(rows.into_iter().map(|(plan, message_id, frozen)| (PlanId(plan), message_id, frozen)).collect())
+    }
+
     /// One delivery.
     ///
     /// # Errors

@@ -96,6 +96,8 @@ pub struct Finish {
     pub reason: Option<String>,
     /// When it is due again, for a retry.
     pub due_at: Option<Timestamp>,
+    /// The end of the window in which it is due again.
+    pub not_after: Option<Timestamp>,
     /// The id at the fax gateway, for a submitted one.
     pub gateway_id: Option<String>,
     /// What else changes with it.
@@ -154,13 +156,13 @@ const INSERT_ENDED_ATTEMPTS: &str = "
 /// A late result resolves an uncertain delivery that nobody has resolved; a stale fence moves nothing else.
 const FINISH_DELIVERIES: &str = "
     UPDATE delivery SET state = n.state, reason = n.reason, due_at = COALESCE(n.due_at, delivery.due_at),
-        not_after = CASE WHEN n.due_at IS NOT NULL AND n.due_at >= delivery.not_after THEN NULL ELSE delivery.not_after END,
+        not_after = CASE WHEN n.due_at IS NULL THEN delivery.not_after ELSE n.not_after END,
         tries = delivery.tries + CASE WHEN n.attempt IS NULL THEN 1 ELSE 0 END,
         gateway_id = COALESCE(n.gateway_id, delivery.gateway_id), claimed_by = NULL,
         finished_at = CASE WHEN n.final = 1 THEN $2 ELSE NULL END
     FROM (SELECT CAST(r.value->>'delivery' AS BIGINT) AS delivery, CAST(r.value->>'attempt' AS BIGINT) AS attempt,
                  r.value->>'state' AS state, r.value->>'reason' AS reason, CAST(r.value->>'due_at' AS BIGINT) AS due_at,
-                 r.value->>'gateway_id' AS gateway_id, CAST(r.value->>'final' AS BIGINT) AS final
+                 CAST(r.value->>'not_after' AS BIGINT) AS not_after, r.value->>'gateway_id' AS gateway_id, CAST(r.value->>'final' AS BIGINT) AS final
           FROM json_each($1) AS r) AS n
     WHERE delivery.id = n.delivery AND (
         (n.attempt IS NULL AND delivery.state = 'claimed' AND delivery.claimed_by = $3)
@@ -355,7 +357,7 @@ fn finish_row(finish: &Finish) -> serde_json::Value {
     json!({
         "delivery": finish.delivery, "attempt": finish.attempt, "relay": finish.relay, "state": word(&finish.state),
         "code": finish.code, "enhanced": finish.enhanced, "reply": finish.reply, "reason": finish.reason,
-        "due_at": finish.due_at.map(micros), "gateway_id": finish.gateway_id,
+        "due_at": finish.due_at.map(micros), "not_after": finish.not_after.map(micros), "gateway_id": finish.gateway_id,
         "final": i64::from(finish.state.delivery().is_final()),
     })
 }

@@ -45,8 +45,12 @@ pub struct PointRow {
 pub struct SuppressionRow {
     /// What it covers.
     pub scope: Scope,
+    /// Which one: a contact's id, a folded address, a domain.
+    pub value: String,
     /// Why.
     pub reason: Reason,
+    /// Who or what set it.
+    pub actor: String,
     /// Since when.
     pub at: Timestamp,
     /// Until when, if it was lifted.
@@ -91,6 +95,31 @@ const SELECT_CLIENTS: &str = "
     JOIN contact c ON c.id = CAST(CAST(r.value AS TEXT) AS BIGINT)
     JOIN account a ON a.id = c.account_id
     ORDER BY c.id";
+
+/// Contacts with how well they match; what an unpublished import brought is not there yet.
+const SEARCH: &str = r"
+    SELECT id, fit FROM (
+        SELECT c.id, CASE
+            WHEN CAST(c.id AS TEXT) = $1 OR c.external_id = $3 OR LOWER(c.external_id) = $1
+              OR EXISTS (SELECT 1 FROM contact_point p WHERE p.contact_id = c.id AND p.folded = $1) THEN 0
+            WHEN c.folded = $1 OR a.folded = $1 THEN 1
+            WHEN c.folded LIKE '%' || $4 || '%' ESCAPE '\' OR a.folded LIKE '%' || $4 || '%' ESCAPE '\' THEN 2
+            ELSE 9 END AS fit
+        FROM contact c JOIN account a ON a.id = c.account_id
+        WHERE c.batch_id IS NULL OR EXISTS (SELECT 1 FROM batch b WHERE b.id = c.batch_id AND b.published_at IS NOT NULL)) AS t
+    WHERE fit < 9 ORDER BY fit, id LIMIT $2";
+
+/// A person's words as a pattern for LIKE that means only themselves.
+fn escape_like(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}
 
 fn line(text: String) -> Result<Line> {
     Line::parse(&text).map_err(|_| StoreError::Word { value: "a broken line".into(), expected: "one line of text" })
@@ -174,28 +203,56 @@ impl Store {
         self.clients(&[contact]).await?.into_iter().next().ok_or_else(absent)
     }
 
-    /// Contacts by e-mail address, fax number, id, external id or a part of the name or company.
+    /// Contacts by e-mail address, fax number, id, external id or a part of the name or
+    /// company: whole matches first.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn search_contacts(&self, query: &str, limit: i64) -> Result<Vec<ContactId>> {
-        let folded = query.trim().to_lowercase();
+        Ok(self.ranked_contacts(query, limit).await?.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// The contacts that `query` means best: those it is an address or an id of; where there
+    /// is none, whose whole name or company it is; where there is none, of which it is a part.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn find_contacts(&self, query: &str, limit: i64) -> Result<Vec<ContactId>> {
+        let ranked = self.ranked_contacts(query, limit).await?;
+        let best = ranked.first().map(|(_, rank)| *rank);
+        Ok(ranked.into_iter().filter(|(_, rank)| Some(*rank) == best).map(|(id, _)| id).collect())
+    }
+
+    async fn ranked_contacts(&self, query: &str, limit: i64) -> Result<Vec<(ContactId, i32)>> {
+        let given = query.trim();
+        let folded = given.to_lowercase();
+        if folded.is_empty() {
+            return Ok(Vec::new());
+        }
         let rows = reading!(self, conn => {
-            sqlx::query_scalar::<_, i64>(
-                "SELECT c.id FROM contact c JOIN account a ON a.id = c.account_id
-                 WHERE c.external_id = $1 OR CAST(c.id AS TEXT) = $1
-                    OR EXISTS (SELECT 1 FROM contact_point p WHERE p.contact_id = c.id AND p.folded = $1)
-                    OR c.folded LIKE '%' || $1 || '%' OR a.folded LIKE '%' || $1 || '%'
-                 ORDER BY CASE WHEN EXISTS (SELECT 1 FROM contact_point p WHERE p.contact_id = c.id AND p.folded = $1)
-                               THEN 0 WHEN c.folded = $1 THEN 1 ELSE 2 END, c.id
-                 LIMIT $2",
-            )
-            .bind(folded)
-            .bind(limit)
-            .fetch_all(&mut *conn)
-            .await?
+            sqlx::query_as::<_, (i64, i32)>(SEARCH)
+                .bind(folded.clone())
+                .bind(limit)
+                .bind(given)
+                .bind(escape_like(&folded))
+                .fetch_all(&mut *conn)
+                .await?
         });
-        Ok(rows.into_iter().map(ContactId).collect())
+        Ok(rows.into_iter().map(|(id, rank)| (ContactId(id), rank)).collect())
+    }
+
+    /// A contact's id in the system it was imported from.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn find_external_id(&self, contact: ContactId) -> Result<Option<String>> {
+        let found = reading!(self, conn => {
+            sqlx::query_scalar::<_, Option<String>>("SELECT external_id FROM contact WHERE id = $1")
+                .bind(contact.0)
+                .fetch_optional(&mut *conn)
+                .await?
+        });
+        Ok(found.flatten())
     }
 
     /// A contact's points, dead ones too.
@@ -255,16 +312,18 @@ impl Store {
             .collect()
     }
 
-    /// The suppressions that touch a contact or one of its points.
+    /// The suppressions that touch a contact, one of its points or its domain, lifted ones too.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn suppressions(&self, contact: ContactId) -> Result<Vec<SuppressionRow>> {
         let rows = reading!(self, conn => {
-            sqlx::query_as::<_, (String, String, i64, Option<i64>)>(
-                "SELECT s.scope, s.reason, s.at, s.lifted_at FROM suppression s
+            sqlx::query_as::<_, (String, String, String, String, i64, Option<i64>)>(
+                "SELECT s.scope, s.value, s.reason, s.actor, s.at, s.lifted_at FROM suppression s
                  WHERE (s.scope = 'contact' AND s.value = CAST($1 AS TEXT))
                     OR (s.scope = 'address' AND s.value IN (SELECT folded FROM contact_point WHERE contact_id = $1))
+                    OR (s.scope = 'domain' AND EXISTS (SELECT 1 FROM contact_point p WHERE p.contact_id = $1
+                            AND p.channel = 'email' AND p.folded LIKE '%@' || s.value))
                  ORDER BY s.at, s.id",
             )
             .bind(contact.0)
@@ -272,10 +331,12 @@ impl Store {
             .await?
         });
         rows.into_iter()
-            .map(|(scope, reason, at, lifted_at)| {
+            .map(|(scope, value, reason, actor, at, lifted_at)| {
                 Ok(SuppressionRow {
                     scope: parse(&scope, "a scope")?,
+                    value,
                     reason: parse(&reason, "a reason")?,
+                    actor,
                     at: instant(at)?,
                     lifted_at: maybe_instant(lifted_at)?,
                 })

@@ -5,5 +5,6 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may panic")]
 #![allow(dead_code, reason = "each test program uses a part, so an expectation would fail in one that uses all")]
 
+pub mod app;
 pub mod databases;
 pub mod services;

@@ -35,6 +35,8 @@ pub(super) struct Complaint {
     pub(super) index: usize,
     /// What is wrong.
     pub(super) message: String,
+    /// What to do about it, if more can be said.
+    pub(super) hint: Option<String>,
 }
 
 /// One record, read by field.
@@ -87,7 +89,7 @@ impl<'r> Cells<'r> {
     pub(super) fn complain(&mut self, field: Field, why: &str) {
         let index = self.header.index(field).unwrap_or(0);
         let message = format!("`{}` {why}", self.header.written(index));
-        self.complaints.push(Complaint { index, message });
+        self.complaints.push(Complaint { index, message, hint: None });
     }
 }
 

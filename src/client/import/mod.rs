@@ -1,11 +1,12 @@
 //! Reads a client file (CSV as people and Excel write it) into checked rows.
 //!
-//! Pure: bytes in, rows and mistakes out; it opens no file, knows no store and
-//! reads no clock. Every mistake of every row is told at once, with its place.
-//! It writes nothing itself: the rows are staged as JSON and published by the
-//! room that owns the client base, which finds a known client again by its key.
+//! Reading is pure: bytes in, rows and mistakes out; it opens no file, knows no store
+//! and reads no clock. Every mistake of every row is told at once, with its place.
+//! What was read goes on to [`publish`], the only part that writes: it saves the rows
+//! under a batch, where a known client is found again by its key, and publishes it.
 
 mod cell;
+mod company;
 mod country;
 mod decode;
 mod delimiter;
@@ -13,6 +14,7 @@ mod field;
 mod header;
 mod mapping;
 mod place;
+pub mod publish;
 mod read;
 mod row;
 mod value;
@@ -26,6 +28,7 @@ use crate::model::mistake::Mistake;
 pub use decode::{Encoding, decode};
 pub use field::Field;
 pub use mapping::Mapping;
+pub use publish::{ImportReport, Request, RunError, run};
 pub use read::read;
 pub use row::{AccountFields, ClientRow, ContactFields, Evidence, RowKey};
 
@@ -51,6 +54,8 @@ pub struct Reading {
     pub mistakes: Vec<Mistake>,
     /// How many rows have at least one mistake.
     pub bad_rows: usize,
+    /// The fields that have a column.
+    pub fields: Vec<Field>,
     /// What stands between the fields.
     pub delimiter: char,
     /// How the characters were written.

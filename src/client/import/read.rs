@@ -1,39 +1,68 @@
 //! A whole file: layout, header, then record by record, collecting rows and mistakes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use csv::StringRecord;
 
 use super::cell::{Cells, Complaint};
+use super::field::Field;
 use super::header::{Header, HeaderFault};
 use super::place::Place;
 use super::row::{self, RowKey};
 use super::{ImportError, Options, Reading, decode, delimiter};
+use crate::model::address::EmailAddress;
 use crate::model::mistake::Mistake;
 use crate::model::text::tame;
 
 /// How much of a field a mistake shows, in characters.
 const SHOWN: usize = 60;
 
-/// Reads a client file named `file`.
+/// Reads a client file named `file`, whoever its owners are.
 ///
 /// A header that cannot be understood gives its mistakes and no rows.
 ///
 /// # Errors
 /// The file is no text, is empty, or mixes encodings.
 pub fn read(file: &Path, bytes: &[u8], options: &Options) -> Result<Reading, ImportError> {
+    read_owned(file, bytes, options, &|_| Ok(()))
+}
+
+/// Why an address cannot be an owner's, and what to do about it.
+pub(super) struct NoOwner {
+    /// As in "`owner` is nobody's".
+    pub(super) why: &'static str,
+    /// What to do.
+    pub(super) hint: String,
+}
+
+/// Reads a client file and holds each owner against `check`; a row whose owner is none is bad.
+pub(super) fn read_owned(
+    file: &Path,
+    bytes: &[u8],
+    options: &Options,
+    check: &dyn Fn(&EmailAddress) -> Result<(), NoOwner>,
+) -> Result<Reading, ImportError> {
     let (text, encoding) = decode(bytes)?;
     let layout = delimiter::detect(&text, options.mapping.as_ref());
     let reading = Reading {
         rows: Vec::new(),
         mistakes: Vec::new(),
         bad_rows: 0,
+        fields: Vec::new(),
         delimiter: char::from(layout.delimiter),
         encoding,
         unmapped_headers: Vec::new(),
     };
-    let mut file = FileReader { file, options, delimiter: layout.delimiter, seen: HashMap::new(), reading };
+    let mut file = FileReader {
+        file,
+        options,
+        check,
+        delimiter: layout.delimiter,
+        seen: HashMap::new(),
+        strangers: HashSet::new(),
+        reading,
+    };
     let mut place = Place::start(&text);
     let mut records = delimiter::reader(&text[layout.skip..], layout.delimiter);
     let mut record = StringRecord::new();
@@ -68,9 +97,12 @@ pub fn read(file: &Path, bytes: &[u8], options: &Options) -> Result<Reading, Imp
 struct FileReader<'a> {
     file: &'a Path,
     options: &'a Options,
+    check: &'a dyn Fn(&EmailAddress) -> Result<(), NoOwner>,
     delimiter: u8,
     /// The keys met so far, each with the line of its record.
     seen: HashMap<RowKey, usize>,
+    /// The owners nobody knows, each of which gets its hint once.
+    strangers: HashSet<String>,
     reading: Reading,
 }
 
@@ -79,6 +111,7 @@ impl FileReader<'_> {
     fn header(&mut self, record: &StringRecord, place: &Place<'_>) -> Option<Header> {
         let (header, faults) = Header::read(record, self.options.mapping.as_ref());
         self.reading.unmapped_headers = header.unmapped();
+        self.reading.fields = Field::ALL.iter().copied().filter(|field| header.index(*field).is_some()).collect();
         let fine = faults.is_empty();
         for fault in faults {
             let mistake = match fault {
@@ -108,6 +141,16 @@ impl FileReader<'_> {
         if let Some((field, first)) = twin {
             cells.complain(field, &format!("is of the same client as line {first}"));
         }
+        if let Some(owner) = told.row.as_ref().and_then(|row| row.account.owner.as_ref())
+            && let Err(NoOwner { why, hint }) = (self.check)(owner)
+        {
+            cells.complain(Field::Owner, why);
+            if self.strangers.insert(owner.folded())
+                && let Some(complaint) = cells.complaints.last_mut()
+            {
+                complaint.hint = Some(hint);
+            }
+        }
         match told.row {
             Some(row) if cells.complaints.is_empty() => self.reading.rows.push(row),
             _ => {
@@ -132,7 +175,7 @@ impl FileReader<'_> {
         self.reading.bad_rows += 1;
         for complaint in complaints {
             let mistake = self.mistake(place, complaint.index, complaint.message, record.get(complaint.index));
-            self.reading.mistakes.push(mistake);
+            self.reading.mistakes.push(Mistake { hint: complaint.hint, ..mistake });
         }
     }
 
@@ -160,10 +203,11 @@ fn ragged(record: &StringRecord, header: &Header) -> Option<Complaint> {
     let (fields, columns) = (record.len(), header.width());
     if fields < columns {
         let message = format!("the row ends after {fields} of {columns} columns");
-        return Some(Complaint { index: fields.saturating_sub(1), message });
+        return Some(Complaint { index: fields.saturating_sub(1), message, hint: None });
     }
     let index = (columns..fields).find(|index| record.get(*index).is_some_and(|field| !field.trim().is_empty()))?;
-    Some(Complaint { index, message: format!("the row has a field behind its {columns} columns") })
+    let message = format!("the row has a field behind its {columns} columns");
+    Some(Complaint { index, message, hint: None })
 }
 
 /// A field as a mistake shows it.

@@ -1,0 +1,177 @@
+//! The contacts that are under way, each by the version they started on: where they
+//! stand, and when their next letters go if nobody answers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::forecast::Reach;
+use super::plan::Slot;
+use crate::model::consent::Consent;
+use crate::model::delivery::DeliveryState;
+use crate::model::id::{ContactId, DeliveryId, RevisionId};
+use crate::model::plan::{PlanState, StopReason};
+use crate::store::{AppliedRevision, Client, DeliveryFilter, DeliveryRow, PauseRow, PauseScope, PlanRow, Store, StoreError};
+
+/// Plans that are followed at a time.
+const PAGE: usize = 500;
+
+/// Deliveries that have not ended.
+const OPEN: [DeliveryState; 7] = [
+    DeliveryState::Scheduled,
+    DeliveryState::Claimed,
+    DeliveryState::Retry,
+    DeliveryState::Handoff,
+    DeliveryState::Submitted,
+    DeliveryState::Uncertain,
+    DeliveryState::Held,
+];
+
+/// What is known of the plans of one campaign.
+pub(super) struct UnderWay<'a> {
+    store: &'a Store,
+    now: Timestamp,
+    pauses: Vec<PauseRow>,
+    open: HashMap<DeliveryId, DeliveryRow>,
+    revisions: HashMap<RevisionId, Arc<AppliedRevision>>,
+    pub(super) versions: BTreeMap<i64, u64>,
+    pub(super) ended: BTreeMap<&'static str, u64>,
+    pub(super) undated: BTreeMap<String, u64>,
+    pub(super) paused: Option<String>,
+    pub(super) slots: BTreeMap<Slot, (String, u64)>,
+}
+
+/// When a plan's next letter goes.
+enum Next {
+    /// At an instant, from a step on; held where it waits for a return.
+    At(usize, Timestamp, bool),
+    /// When something happens that has no date.
+    Undated(String),
+    /// No letter is left.
+    Nothing,
+}
+
+impl<'a> UnderWay<'a> {
+    pub(super) async fn new(store: &'a Store, campaign: &str, now: Timestamp) -> Result<Self, StoreError> {
+        let pauses = store.pauses(now).await?;
+        let whole = |pause: &&PauseRow| match &pause.scope {
+            PauseScope::All => true,
+            PauseScope::Campaign(id) => id == campaign,
+            PauseScope::Domain(_) | PauseScope::Contact(_) => false,
+        };
+        let paused = pauses.iter().find(whole).map(|pause| pause.reason.clone());
+        let filter = DeliveryFilter { states: OPEN.into(), campaign: Some(campaign.to_owned()), ..Default::default() };
+        let open = store.deliveries(&filter, i64::MAX).await?.into_iter().map(|row| (row.id, row)).collect();
+        Ok(Self {
+            store,
+            now,
+            pauses,
+            open,
+            revisions: HashMap::new(),
+            versions: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            undated: BTreeMap::new(),
+            paused,
+            slots: BTreeMap::new(),
+        })
+    }
+
+    /// Follows every plan; only those of `run` are counted as under way or ended.
+    pub(super) async fn follow(&mut self, plans: &[PlanRow], run: &str) -> Result<(), StoreError> {
+        for plan in plans.iter().filter(|plan| plan.run == run && plan.state != PlanState::Active) {
+            *self.ended.entry(ending(plan)).or_default() += 1;
+        }
+        let active: Vec<_> = plans.iter().filter(|plan| plan.state == PlanState::Active).collect();
+        for page in active.chunks(PAGE) {
+            let ids: Vec<_> = page.iter().map(|plan| plan.contact).collect();
+            let clients: HashMap<ContactId, Client> =
+                self.store.clients(&ids).await?.into_iter().map(|client| (client.contact.id, client)).collect();
+            let mut consents: HashMap<ContactId, Vec<Consent>> = HashMap::new();
+            for consent in self.store.consents_of(&ids).await? {
+                consents.entry(consent.contact).or_default().push(consent);
+            }
+            for plan in page {
+                let revision = self.revision(plan.revision).await?;
+                if plan.run == run {
+                    *self.versions.entry(revision.version).or_default() += 1;
+                }
+                let Some(client) = clients.get(&plan.contact) else { continue };
+                let held = consents.get(&plan.contact).map_or(&[][..], Vec::as_slice);
+                self.plan(plan, &revision, client, &Reach::of_client(client, held));
+            }
+        }
+        Ok(())
+    }
+
+    async fn revision(&mut self, id: RevisionId) -> Result<Arc<AppliedRevision>, StoreError> {
+        if let Some(revision) = self.revisions.get(&id) {
+            return Ok(Arc::clone(revision));
+        }
+        let revision = Arc::new(self.store.get_revision(id).await?);
+        self.revisions.insert(id, Arc::clone(&revision));
+        Ok(revision)
+    }
+
+    fn plan(&mut self, plan: &PlanRow, revision: &AppliedRevision, client: &Client, reach: &Reach) {
+        let (first, at, held) = match self.next(plan, revision, client, reach) {
+            Next::At(first, at, held) => (first, at, held),
+            Next::Undated(what) => return *self.undated.entry(what).or_default() += 1,
+            Next::Nothing => return,
+        };
+        for letter in reach.letters(&revision.campaign, first, at, self.now) {
+            let place = revision.campaign.find_step(&letter.step.id).map_or(0, |(place, _)| place);
+            let slot = (letter.date, revision.version, place, letter.channel, held);
+            self.slots.entry(slot).or_insert_with(|| (letter.step.id.clone(), 0)).1 += 1;
+        }
+    }
+
+    fn next(&self, plan: &PlanRow, revision: &AppliedRevision, client: &Client, reach: &Reach) -> Next {
+        let campaign = &revision.campaign;
+        let Some((index, step)) = plan.step.as_deref().and_then(|id| campaign.find_step(id)) else {
+            return Next::Nothing;
+        };
+        let delivery = plan.delivery.map(|id| self.open.get(&id));
+        let (index, step, at) = match delivery.map(|row| row.map(|row| (row.state, row.due_at))) {
+            None => (index, step, plan.next_at.unwrap_or(self.now).max(self.now)),
+            Some(Some((DeliveryState::Scheduled | DeliveryState::Claimed | DeliveryState::Retry, due_at))) => {
+                (index, step, due_at.max(self.now))
+            }
+            Some(Some((DeliveryState::Held | DeliveryState::Uncertain, _))) => {
+                return Next::Undated("a person's decision".into());
+            }
+            // It is leaving, or has just left: the step behind it is the next.
+            Some(_) => {
+                let Some(next) = campaign.steps.get(index + 1) else { return Next::Nothing };
+                let Some(at) = reach.due(campaign, next, self.now, self.now) else { return Next::Nothing };
+                (index + 1, next, at)
+            }
+        };
+        let domain = client.contact.email.as_ref().map(|address| address.domain());
+        let over = |pause: &&PauseRow| match &pause.scope {
+            PauseScope::Contact(id) => *id == plan.contact,
+            PauseScope::Domain(name) => domain == Some(name),
+            PauseScope::All | PauseScope::Campaign(_) => false,
+        };
+        let mut held_until = None;
+        for pause in self.pauses.iter().filter(over) {
+            match (pause.until, &pause.scope) {
+                (Some(until), _) => held_until = held_until.max(Some(until)),
+                (None, PauseScope::Domain(name)) => return Next::Undated(name.clone()),
+                (None, _) => return Next::Undated(format!("{}'s return", client.contact.name)),
+            }
+        }
+        let Some(until) = held_until.filter(|until| *until > at) else { return Next::At(index, at, false) };
+        reach.place(campaign, step, until, self.now).map_or(Next::Nothing, |at| Next::At(index, at, true))
+    }
+}
+
+fn ending(plan: &PlanRow) -> &'static str {
+    match plan.stop_reason {
+        None => "done",
+        Some(StopReason::Reply) => "reply",
+        Some(StopReason::OptOut) => "opt_out",
+        Some(StopReason::Unreachable) => "unreachable",
+        Some(StopReason::Operator) => "operator",
+    }
+}

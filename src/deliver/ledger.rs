@@ -1,0 +1,159 @@
+//! The ledger: results and handoffs of all sessions, in as few commits as they allow.
+//!
+//! Whoever waits here is answered after its commit, never before. While one commit
+//! is under way the next ones gather, so that one fsync serves as many mails as
+//! there are sessions. If a result cannot be written it is kept and tried again,
+//! and no new handoff is let through meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::model::act::Act;
+use crate::model::id::{AttemptId, DaemonId};
+use crate::store::{Finish, Handoff, Store};
+
+/// Requests that one commit takes at most.
+const MOST: usize = 256;
+
+/// The pause before a result that could not be written is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Why a body may not leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NoHandoff {
+    /// A rule forbids it; its name.
+    Rule(String),
+    /// The store could not write it.
+    Store,
+}
+
+enum Request {
+    Begin(Handoff, oneshot::Sender<Result<AttemptId, NoHandoff>>),
+    Finish(Box<Finish>, oneshot::Sender<()>),
+}
+
+pub(super) struct Ledger {
+    requests: mpsc::Sender<Request>,
+    healthy: Arc<AtomicBool>,
+    writer: JoinHandle<()>,
+}
+
+impl Ledger {
+    pub(super) fn start(store: Store, clock: Clock, daemon: DaemonId) -> Self {
+        let (requests, inbox) = mpsc::channel(MOST);
+        let healthy = Arc::new(AtomicBool::new(true));
+        let writer = Writer { store, clock, daemon, healthy: Arc::clone(&healthy) };
+        Self { requests, healthy, writer: tokio::spawn(writer.run(inbox)) }
+    }
+
+    /// Every result so far is written.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Acquire)
+    }
+
+    /// Commits that a body is about to leave. Without its attempt none may.
+    pub(super) async fn begin(&self, handoff: Handoff) -> Result<AttemptId, NoHandoff> {
+        let (reply, answer) = oneshot::channel();
+        if self.requests.send(Request::Begin(handoff, reply)).await.is_err() {
+            return Err(NoHandoff::Store);
+        }
+        answer.await.unwrap_or(Err(NoHandoff::Store))
+    }
+
+    /// Commits a result. Returns when it is written, however long that takes.
+    pub(super) async fn finish(&self, finish: Finish) {
+        let (reply, answer) = oneshot::channel();
+        if self.requests.send(Request::Finish(Box::new(finish), reply)).await.is_ok() {
+            // The writer answers or is gone with the process; then the restart finds a handoff.
+            answer.await.unwrap_or(());
+        }
+    }
+
+    /// Takes nothing more and waits until all is written.
+    pub(super) async fn close(self) {
+        drop(self.requests);
+        if let Err(error) = self.writer.await {
+            tracing::error!(%error, "the ledger ended badly; a restart finds what it left as uncertain");
+        }
+    }
+}
+
+struct Writer {
+    store: Store,
+    clock: Clock,
+    daemon: DaemonId,
+    healthy: Arc<AtomicBool>,
+}
+
+impl Writer {
+    async fn run(self, mut inbox: mpsc::Receiver<Request>) {
+        let mut gathered = Vec::with_capacity(MOST);
+        while inbox.recv_many(&mut gathered, MOST).await > 0 {
+            self.commit(&mut gathered).await;
+        }
+    }
+
+    /// Writes all that is gathered, in one commit, and answers everyone.
+    async fn commit(&self, gathered: &mut Vec<Request>) {
+        let (mut handoffs, mut begun, mut results, mut finished) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for request in gathered.drain(..) {
+            match request {
+                Request::Begin(handoff, reply) => {
+                    begun.push((handoff.delivery, reply));
+                    handoffs.push(handoff);
+                }
+                Request::Finish(finish, reply) => {
+                    results.push(*finish);
+                    finished.push(reply);
+                }
+            }
+        }
+        let act = Act::stage("deliver", self.clock.now());
+        match self.store.exchange(&act, self.daemon, &results, &handoffs).await {
+            Ok(answer) => {
+                for (delivery, reply) in begun {
+                    let rule = || answer.refused.iter().find(|refused| refused.delivery == delivery);
+                    let verdict = answer.begun.get(&delivery).copied();
+                    let verdict = verdict.ok_or_else(|| {
+                        rule().map_or(NoHandoff::Store, |refused| NoHandoff::Rule(refused.rule.clone()))
+                    });
+                    tell(reply, verdict);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot write to the database; no mail leaves until it answers");
+                for (_, reply) in begun {
+                    tell(reply, Err(NoHandoff::Store));
+                }
+                self.insist(&results).await;
+            }
+        }
+        for reply in finished {
+            tell(reply, ());
+        }
+    }
+
+    /// Tries results again until they are written: each is a mail that left.
+    async fn insist(&self, results: &[Finish]) {
+        self.healthy.store(false, Ordering::Release);
+        while !results.is_empty() {
+            tokio::time::sleep(AGAIN).await;
+            let act = Act::stage("deliver", self.clock.now());
+            match self.store.exchange(&act, self.daemon, results, &[]).await {
+                Ok(_) => break,
+                Err(error) => tracing::warn!(%error, results = results.len(), "still cannot write results"),
+            }
+        }
+        self.healthy.store(true, Ordering::Release);
+    }
+}
+
+/// Answers; an asker that has gone was cancelled, and its handoff is found at the restart.
+fn tell<T>(reply: oneshot::Sender<T>, value: T) {
+    drop(reply.send(value));
+}

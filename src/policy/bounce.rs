@@ -1,0 +1,195 @@
+//! Why a server said no: the text of an answer, its enhanced status, its code.
+//!
+//! Text goes before code: servers give 5.1.1 for a rate limit and 5.4.1 for a
+//! recipient that does not exist, and a good address must not be suppressed for
+//! it. `deliver` asks about SMTP answers, `respond` about reports that came back.
+
+use std::sync::LazyLock;
+
+use regex::RegexSet;
+use serde::Deserialize;
+
+use crate::model::response::Bounce;
+
+/// What an answer means for the address.
+///
+/// `code` is the SMTP reply code (0 where unknown), `enhanced` the status of
+/// RFC 3463 (`5.1.1`), `text` the words behind it. A 4xx answer can be
+/// [`Bounce::NoMailbox`] by its words; whether to try again is the caller's.
+pub fn classify(code: u16, enhanced: Option<&str>, text: &str) -> Bounce {
+    explain(code, enhanced, text).0
+}
+
+/// Like [`classify`], with the rule that decided: the words found, or the status.
+pub fn explain(code: u16, enhanced: Option<&str>, text: &str) -> (Bounce, String) {
+    let plain = plain(text);
+    if let Some(decided) = BOOK.0.find(&plain) {
+        return decided;
+    }
+    let status = enhanced.and_then(parse_status);
+    if let Some(kind) = status.and_then(by_precise_status) {
+        return (kind, format!("status {}", enhanced.unwrap_or_default()));
+    }
+    if let Some(decided) = BOOK.1.find(&plain) {
+        return decided;
+    }
+    if let Some(kind) = status.and_then(by_vague_status) {
+        return (kind, format!("status {}", enhanced.unwrap_or_default()));
+    }
+    match code {
+        552 => (Bounce::Full, "code 552".into()),
+        521 | 556 => (Bounce::NoDomain, format!("code {code}")),
+        551 => (Bounce::Moved, "code 551".into()),
+        530 | 535 => (Bounce::Policy, format!("code {code}")),
+        421 => (Bounce::System, "code 421".into()),
+        _ => (Bounce::Unknown, "no rule".into()),
+    }
+}
+
+/// The words of `text` in lower case with single blanks: addresses become `x`,
+/// punctuation and the codes of continued lines (`550-5.1.1`) go.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len().min(MOST) + 2);
+    for word in text.split(|c: char| c.is_whitespace() || "<>\"'`()[],;:!\u{2019}".contains(c)) {
+        let word = word.trim_matches(['.', '*', '#', '_', '-']);
+        if word.is_empty() || is_code(word) {
+            continue;
+        }
+        plain.push(' ');
+        match word.contains('@') {
+            true => plain.push('x'),
+            false => plain.extend(word.chars().flat_map(char::to_lowercase)),
+        }
+        if plain.len() > MOST {
+            break;
+        }
+    }
+    plain.push(' ');
+    // IronPort puts this before every answer, a policy's too.
+    plain.replace(" unknown address error ", " ")
+}
+
+/// Longer answers are read up to here; the reason stands in front.
+const MOST: usize = 4_000;
+
+fn is_code(word: &str) -> bool {
+    let digits = word.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
+    digits && matches!(word.as_bytes(), [b'2' | b'4' | b'5', ..])
+}
+
+fn parse_status(text: &str) -> Option<(u16, u16, u16)> {
+    let mut parts = text.trim().splitn(3, '.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??, parts.next()??))
+}
+
+/// Statuses that servers use as RFC 3463 and its registry mean them.
+fn by_precise_status(status: (u16, u16, u16)) -> Option<Bounce> {
+    match status {
+        (5, 1, 1) => Some(Bounce::NoMailbox),
+        (5, 1, 2 | 10) | (5, 4, 310) => Some(Bounce::NoDomain),
+        (5, 1, 6) => Some(Bounce::Moved),
+        (_, 1, 7 | 8) => Some(Bounce::Policy),
+        (5, 2, 1) => Some(Bounce::Disabled),
+        (_, 2, 2) => Some(Bounce::Full),
+        (_, 2, 3) | (_, 3, 4) => Some(Bounce::Size),
+        (_, 4, 7) => Some(Bounce::Expired),
+        (_, 7, 1..) => Some(Bounce::Policy),
+        _ => None,
+    }
+}
+
+/// Statuses that say little; words are believed first.
+fn by_vague_status(status: (u16, u16, u16)) -> Option<Bounce> {
+    match status {
+        (5, 1, 3) => Some(Bounce::NoMailbox),
+        (_, 3, _) => Some(Bounce::System),
+        (_, 4, _) => Some(Bounce::Network),
+        (_, 6, _) | (_, 7, _) => Some(Bounce::Policy),
+        (4, 1 | 2 | 5, _) => Some(Bounce::System),
+        _ => None,
+    }
+}
+
+/// The phrases of one certainty, in their order.
+struct Phrases {
+    set: RegexSet,
+    rules: Vec<(Bounce, String)>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    kind: Bounce,
+    phrases: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Book {
+    sure: Vec<Group>,
+    likely: Vec<Group>,
+}
+
+static BOOK: LazyLock<(Phrases, Phrases)> = LazyLock::new(|| {
+    let book: Book = toml::from_str(include_str!("bounce.toml")).expect("a test reads the book of phrases");
+    (Phrases::new(book.sure), Phrases::new(book.likely))
+});
+
+impl Phrases {
+    fn new(groups: Vec<Group>) -> Self {
+        let rules: Vec<_> =
+            groups.into_iter().flat_map(|group| group.phrases.into_iter().map(move |p| (group.kind, p))).collect();
+        let set = RegexSet::new(rules.iter().map(|(_, phrase)| regex::escape(phrase)));
+        Self { set: set.expect("escaped phrases are valid expressions"), rules }
+    }
+
+    fn find(&self, plain: &str) -> Option<(Bounce, String)> {
+        let (kind, phrase) = &self.rules[self.set.matches(plain).iter().next()?];
+        Some((*kind, format!("text \"{}\"", phrase.trim())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn believes_the_words_before_the_code() {
+        let limited = "550 5.1.1 <a@b.example>: too many messages from your address today";
+        assert_eq!(classify(550, Some("5.1.1"), limited), Bounce::Policy);
+        let absent = "550 5.4.1 Recipient address rejected: Access denied. [x.mail.example]";
+        assert_eq!(classify(550, Some("5.4.1"), absent), Bounce::NoMailbox);
+        assert_eq!(classify(554, Some("5.1.0"), "Sender address rejected: Spamhaus"), Bounce::Policy);
+    }
+
+    #[test]
+    fn never_blames_the_address_for_a_policy() {
+        for text in ["5.7.1 Message refused", "listed in the DNSBL", "SPF check failed", ""] {
+            assert!(!classify(550, Some("5.7.1"), text).is_dead_address(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_the_usual_answers() {
+        let cases = [
+            (550, "5.1.1", "no such user", Bounce::NoMailbox),
+            (550, "5.1.1", "", Bounce::NoMailbox),
+            (552, "5.2.2", "The email account that you tried to reach is over quota", Bounce::Full),
+            (550, "5.2.1", "The email account that you tried to reach is disabled", Bounce::Disabled),
+            (451, "4.3.0", "Temporary local problem", Bounce::System),
+            (550, "5.1.2", "", Bounce::NoDomain),
+            (552, "5.3.4", "", Bounce::Size),
+            (554, "4.4.7", "", Bounce::Expired),
+            (450, "4.2.0", "Greylisted", Bounce::Policy),
+            (550, "5.0.0", "", Bounce::Unknown),
+        ];
+        for (code, status, text, kind) in cases {
+            assert_eq!(classify(code, Some(status), text), kind, "{code} {status} {text}");
+        }
+    }
+
+    #[test]
+    fn joins_the_lines_of_a_long_answer() {
+        let text = "550-5.1.1 The email account that you tried to\r\n550-5.1.1 reach does not exist. Please try";
+        assert_eq!(classify(550, None, text), Bounce::NoMailbox);
+    }
+}

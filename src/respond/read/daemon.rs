@@ -1,0 +1,274 @@
+//! Bounces of servers that know no RFC 3464: told by their structure, then by
+//! their words.
+//!
+//! Only what stands before the returned message is read; an address in our own
+//! returned letter is nobody's failure.
+
+use std::sync::LazyLock;
+
+use regex::{Regex, RegexSet};
+
+use crate::model::response::{Bounce, ResponseKind};
+use crate::policy::bounce;
+
+use super::fields::addresses_in;
+use super::mail::Mail;
+use super::{Evidence, Finding, dsn, one_line};
+
+/// Reads a bounce without a status part.
+pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
+    let named = mail.headers.value("x-failed-recipients").is_some();
+    if !named && !looks_sent_by_daemon(mail) {
+        return None;
+    }
+    let body = mail.body();
+    let notice = notice(&body);
+    let failure = FAILURES.find(notice);
+    let delayed = DELAYS.is_match(notice) || DELAYS.is_match(mail.subject());
+    let waits = delayed && DAEMONS.is_match(mail.headers.value("from").unwrap_or_default());
+    if !named && failure.is_none() && !waits {
+        return None;
+    }
+    let given_up = GIVEN_UP.is_match(notice);
+    let (line, text) = failure.map_or((0, ""), |found| (line_of(notice, found.start()), found.as_str()));
+    let mut recipients: Vec<Option<String>> = failed_recipients(mail).into_iter().map(Some).collect();
+    if recipients.is_empty() {
+        recipients.push(None);
+    }
+    let findings = recipients.into_iter().map(|recipient| {
+        let said = passage_about(notice, recipient.as_slice());
+        let (bounce, because, enhanced) = why(said, notice);
+        let (kind, rule) = match delayed && !given_up {
+            true => (ResponseKind::Delayed, "daemon.delayed".to_owned()),
+            false => (ResponseKind::Bounce(bounce), format!("daemon.failed: {because}")),
+        };
+        let confidence = if named || recipient.is_some() { 0.9 } else { 0.6 };
+        let mut finding = Finding::new(kind, confidence, Evidence::new("body", line, rule, text));
+        finding.recipient = recipient;
+        finding.enhanced = enhanced;
+        finding.reason = Some(one_line(said, 500)).filter(|reason| !reason.is_empty());
+        finding
+    });
+    Some(findings.collect())
+}
+
+/// A daemon's name, its null return path, or its kind of subject.
+fn looks_sent_by_daemon(mail: &Mail<'_>) -> bool {
+    let from = mail.headers.value("from").unwrap_or_default();
+    let daemon = DAEMONS.is_match(from);
+    let subject = SUBJECTS.is_match(mail.subject());
+    let answers = mail.subject().get(..3).is_some_and(|head| head.eq_ignore_ascii_case("re:"));
+    daemon || !answers && (subject || mail.has_null_return_path())
+}
+
+/// Why, from the passage about one recipient, else from the whole notice.
+fn why(said: &str, notice: &str) -> (Bounce, String, Option<String>) {
+    for text in [said, notice] {
+        let enhanced = dsn::find_status(text);
+        let (kind, because) = bounce::explain(dsn::find_code(text).unwrap_or(0), enhanced.as_deref(), text);
+        if kind != Bounce::Unknown {
+            return (kind, because, enhanced);
+        }
+    }
+    (Bounce::Unknown, "no rule".into(), dsn::find_status(notice))
+}
+
+/// The words of the server: the body up to the returned message.
+pub(super) fn notice(body: &str) -> &str {
+    let body = &body[..body.floor_char_boundary(64 << 10)];
+    let end = RETURNED.find(body).map_or(body.len(), |found| found.start());
+    // Lines that look like mail headers begin a returned message without a mark.
+    let end = HEADERS.find(&body[..end]).map_or(end, |found| found.start());
+    match body[..end].trim().is_empty() {
+        true => &body[..body.floor_char_boundary(4_000)],
+        false => &body[..body.floor_char_boundary(end.min(16_000))],
+    }
+}
+
+/// The recipients a notice says it failed for: by header, by their place at the
+/// start of a line, or beside words of failure.
+pub(super) fn failed_recipients(mail: &Mail<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for value in mail.headers.all("x-failed-recipients") {
+        push_all(&mut found, addresses_in(value).map(|(_, address)| address));
+    }
+    if !found.is_empty() {
+        return found;
+    }
+    let body = mail.body();
+    let notice = notice(&body);
+    // Exchange tells of our message first.
+    let notice = NOT_REACHED.find(notice).map_or(notice, |found| &notice[found.start()..]);
+    let ours = mail.sender();
+    let strangers = |address: &String| {
+        Some(address) != ours.as_ref()
+            && !mail.headers.value("message-id").is_some_and(|id| id.contains(address.as_str()))
+    };
+    let (mut placed, mut beside, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    let lines: Vec<&str> = notice.lines().take(400).collect();
+    for (number, line) in lines.iter().enumerate().filter(|(number, _)| !is_about_original(&lines, *number)) {
+        // "please contact" may stand at the end of the line above.
+        let above = number.checked_sub(1).map_or("", |above| lines[above].trim());
+        for (at, address) in addresses_in(line).filter(|(_, address)| strangers(address)).take(10) {
+            let before = line[..at].trim();
+            if before.trim_matches(['<', '"', '[', '(']).is_empty() && SENDERS.is_match(above) {
+                continue;
+            }
+            let list = if PLACES.is_match(before) {
+                &mut placed
+            } else if DAEMONS.is_match(&address) {
+                continue;
+            } else if FAILURES.is_match(line) && !SENDERS.is_match(before) {
+                &mut beside
+            } else if !SENDERS.is_match(before) {
+                &mut rest
+            } else {
+                continue;
+            };
+            push_all(list, std::iter::once(address));
+        }
+    }
+    let addressed = mail.addressed_to();
+    rest.retain(|address| !addressed.contains(address));
+    [placed, beside, rest.into_iter().take(1).collect()].into_iter().find(|list| !list.is_empty()).unwrap_or_default()
+}
+
+/// "Your message: To ..., Subject ..., Sent ..." tells of ours, not of who failed.
+fn is_about_original(lines: &[&str], at: usize) -> bool {
+    let begins = |line: &str, names: &[&str]| {
+        let line = line.trim_start_matches([' ', '\t', '*']).to_ascii_lowercase();
+        names.iter().any(|name| line.starts_with(name))
+    };
+    begins(lines[at], &["to:", "cc:", "from:"])
+        && lines[at + 1..].iter().take(4).any(|line| begins(line, &["subject:", "sent:", "date:"]))
+}
+
+fn push_all(list: &mut Vec<String>, addresses: impl Iterator<Item = String>) {
+    for address in addresses {
+        if list.len() < 200 && !list.iter().any(|known| known.eq_ignore_ascii_case(&address)) {
+            list.push(address);
+        }
+    }
+}
+
+/// The notice from the line that names one of `addresses` up to a blank line or
+/// the line that begins with somebody else's; all of it where none is named.
+pub(super) fn passage_about<'a>(notice: &'a str, addresses: &[String]) -> &'a str {
+    let Some(at) = addresses.iter().find_map(|address| notice.find(address.as_str())) else { return notice };
+    let from = notice[..at].rfind('\n').map_or(0, |i| i + 1);
+    let mut end = from;
+    for line in notice[from..].split_inclusive('\n') {
+        let other = addresses_in(line).next().is_some_and(|(at, address)| {
+            PLACES.is_match(line[..at].trim()) && !addresses.iter().any(|known| known.eq_ignore_ascii_case(&address))
+        });
+        if end > from && (other || line.trim().is_empty()) {
+            break;
+        }
+        end += line.len();
+    }
+    &notice[from..end]
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text[..at].matches('\n').count() + 1
+}
+
+/// Subjects of bounces; the words of servers in several languages.
+static SUBJECTS: LazyLock<RegexSet> = LazyLock::new(|| {
+    set(&[
+        r"(?i)undeliver(?:ed|able)|not deliver|non.?deliver|unable to deliver|returned mail|mail delivery (?:fail|status|sub)",
+        r"(?i)delivery (?:status|fail|has failed|error|problem|notification|report|delay|incomplete|unsuccessful|to)",
+        r"(?i)failure notice|failed (?:mail|delivery|message)|mail (?:error|failure|system error)|returned (?:to sender|message)|bounced",
+        r"(?i)could ?n.t be delivered|could not be delivered|user unknown|unknown (?:user|address)|message (?:not|status|delay)",
+        r"(?i)^warning: |nondeliverable|delayed mail|considered unsolicited|mailbox (?:full|unavailable)|quota",
+        r"(?i)oleverbar|kunde inte levereras|kan inte levereras|ej levererat|har inte levererats|leveransfel",
+        r"(?i)unzustellbar|nicht zugestellt|zustellung|fehlgeschlagen|non remis|échec|non distribu|impossible de remettre",
+        r"(?i)no se (?:puede|pudo) entregar|no entregado|ikke leveret|kunne ikke leveres|onbestelbaar|mancata consegna",
+    ])
+});
+
+static DAEMONS: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)mailer[-_. ]?daemon|mail[-_. ]?daemon|post[-_]?master|mail[-_. ]delivery|mail[-_. ]?system|mail administrator|mailadmin|mail server|bounce|symantec_?antivirus|mdaemon|delivery sub",
+    )
+});
+
+/// What a returned message stands behind.
+static RETURNED: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?im)^[ \t>|]*(?:[-_=*+]{2,} ?(?:below this line is a copy|this is a copy|original message|original header|returned message|unsent message|undelivered message|the header of|message header|failed message|forwarded message|start of returned|headers? follow|full message|the body of|transcript of original|included is a copy|returned mail|message body|ursprungligt|ursprüngliche)|(?:the )?original message (?:follows|was|header|text|is)?[^\n]{0,40}:?[ \t\r]*$|(?:a copy of the|the (?:first|beginning of the)|here (?:is|are) the) [^\n]{0,40}(?:message|headers?)|(?:unsent|undelivered|returned|attached) message (?:follows|below)|(?:message|your) (?:headers?|message) (?:follows?|is returned|was)\b[^\n]{0,60}[:.][ \t\r]*$|original mail as follows|--- (?:enclosed are|undelivered)|[^\n]{0,60}original message headers?[^\n]{0,40}$|included below)",
+    )
+});
+
+/// Two header lines of a mail in a row.
+static HEADERS: LazyLock<Regex> = LazyLock::new(|| {
+    expression(r"(?m)^[ \t>|]*(?:Received|Return-Path): [^\n]*\n(?:[ \t>|]+[^\n]*\n)*[ \t>|]*[A-Z][A-Za-z-]{1,30}: ")
+});
+
+/// Words of failure.
+static FAILURES: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)undeliver|error deliver|lookup failure|aborted after|invalid final delivery|encountered an error|failed mail|not recognized|not (?:be )?(?:able to )?deliver|non.?deliver|deliver[a-z]* (?:[a-z]+ ){0,6}(?:failed|failure|error|aborted|impossible|unsuccessful|delayed)|unable to (?:deliver|send|relay|transfer)|(?:failed|failure) (?:[a-z]+ ){0,4}(?:deliver|recipient|address)|could ?n[o']?.?t (?:be )?(?:delivered|deliver|reach|send|transfer)|cannot (?:be )?(?:deliver|send)|can't (?:be )?deliver|did not reach|didn't reach|fatal error|permanent (?:error|failure)|wasn't able to deliver|unknown (?:user|recipient|local|address|host|account)|(?:user|recipient|address|mailbox|account|host|domain)(?: is| was| name)? ?(?:unknown|not found|not exist|full|disabled|inactive|unavailable|rejected|invalid)|no such (?:user|recipient|mailbox|address|domain|account|person|local)|does(?: not|n't) exist|mailbox (?:is )?(?:currently )?full|over ?quota|quota exceeded|exceed[a-z]* (?:[a-z]+ ){0,3}(?:quota|size|limit|storage)|return(?:ed|ing) (?:[a-z]+ ){0,4}(?:message|mail|sender)|message (?:[a-z]+ ){0,5}(?:rejected|refused|bounced|blocked|returned|delayed)|was (?:rejected|refused|not delivered)|invalid (?:recipient|user|address|mailbox)|not listed in|undisclosed failure|\b5[05]\d[ -][^\n]{3}|\b5\.\d\.\d|mail system error|rejected|no longer|temporarily|still (?:trying|being retried)|kunde inte levereras|kan inte levereras|inte nått|nicht (?:zugestellt|ausgeliefert|erreicht)|konnte nicht|pas pu être|n'a pas|no se (?:ha )?(?:podido|pudo)|kunne ikke",
+    )
+});
+
+static NOT_REACHED: LazyLock<Regex> =
+    LazyLock::new(|| expression(r"(?i)did not reach the following|nådde inte följande|folgende empfänger nicht"));
+
+/// A notice that says it is not over yet.
+static DELAYS: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)delivery (?:status notification )?\(?delay|(?:has been|is|was|been) delayed|delayed mail|warning: (?:could not send|message)|will (?:continue to|keep) (?:try|be tried|retry)|still (?:trying|being retried|be retried)|will be retried|no action is required|do not need to resend|don't need to (?:resend|do)|not yet been delivered|not been delivered yet|this is (?:only )?a warning|warning message only|kommer att försöka igen|wird weiter versucht",
+    )
+});
+
+/// A notice that says it is over.
+static GIVEN_UP: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)permanent (?:error|fatal|failure)|giving up|given up|gave up|will not be retried|has been (?:returned|deleted)|failed permanently",
+    )
+});
+
+/// What may stand before a failed recipient at the start of a line.
+static PLACES: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)^[\s<\x22'`*>|.\[-]*(?:(?:(?:failed |final |original |intended |undeliverable )?(?:recipients?|address(?:es)?|addressee)|user|to|rcpt to|mailto|delivery to|e-?mail|mailbox|account)[\s:=<\x22'(*-]*)?(?:rfc822;\s*|smtp:\s*|mailto:)?[\s<\x22'`(\[]*$",
+    )
+});
+
+/// What says that the address behind it is a sender or someone to write to.
+static SENDERS: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)(?:\bfrom|sender|reply.to|mail from|return.path|contact|help|support|write to|e-?mail to|message.id|by|in-reply-to|references|received|subject|cc)[\s:=<\x22'(]*$",
+    )
+});
+
+fn expression(text: &str) -> Regex {
+    Regex::new(text).expect("a test runs each expression")
+}
+
+fn set(texts: &[&str]) -> RegexSet {
+    RegexSet::new(texts).expect("a test runs each expression")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stops_reading_where_our_message_is_returned() {
+        let body = "I could not deliver it.\n\n<a@b.example>: no\n\n--- Below this line is a copy of the message.\n\nx@y.example";
+        assert!(!notice(body).contains("x@y.example"));
+        let unmarked = "It failed.\n\nReceived: from a\n by b\nSubject: x\n\nx@y.example";
+        assert_eq!(notice(unmarked).trim(), "It failed.");
+    }
+
+    #[test]
+    fn knows_the_place_of_a_failed_recipient() {
+        for before in ["", "<", "To:", "Recipient: <", "  "] {
+            assert!(PLACES.is_match(before), "{before:?}");
+        }
+        assert!(!PLACES.is_match("please contact"));
+        assert!(SENDERS.is_match("please contact"));
+    }
+}
