@@ -56,7 +56,10 @@ async fn anybody_else_who_appoints_is_refused_and_the_attempt_is_noted() {
         let dismiss = ["manager", "dismiss", HEAD, "--reason", "mutiny"];
         office.run_as(KARIN, &dismiss).refused();
         let tried = database.store.changes("authority", KARIN).await.unwrap();
-        assert_eq!(tried.iter().map(|change| &change.diff["tried"]).collect::<Vec<_>>(), ["appoint_manager", "dismiss"]);
+        assert_eq!(
+            tried.iter().map(|change| &change.diff["tried"]).collect::<Vec<_>>(),
+            ["appoint_manager", "dismiss"]
+        );
         assert_eq!(tried[0].diff["subject"], JONAS);
         assert_eq!(database.store.changes("authority", "eva@elsewhere.example").await.unwrap().len(), 1);
         assert!(database.store.users().await.unwrap().iter().all(|user| user.email.as_str() != JONAS));
@@ -77,7 +80,8 @@ async fn dismissing_hands_the_clients_over_or_does_nothing() {
         assert!(alone.ends_with("they own 2 clients and 0 open tasks; say who takes them over: --to EMAIL"), "{alone}");
         let herself = office.run_as(HEAD, &["manager", "dismiss", KARIN, "--to", KARIN, "--reason", "left"]).refused();
         assert!(herself.contains("somebody else"), "{herself}");
-        let unknown = office.run_as(HEAD, &["manager", "dismiss", "karin.eg@fyrljus.example", "--reason", "x"]).refused();
+        let unknown =
+            office.run_as(HEAD, &["manager", "dismiss", "karin.eg@fyrljus.example", "--reason", "x"]).refused();
         assert!(unknown.ends_with("did you mean `karin.ek@fyrljus.example`?"), "{unknown}");
         let said = office.run_as(HEAD, &["manager", "dismiss", KARIN, "--to", JONAS, "--reason", "left"]).well();
         assert_eq!(said, "Dismissed Karin Ek. 2 clients handed over to Jonas Berg.\n");

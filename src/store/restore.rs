@@ -85,7 +85,9 @@ fn look_at_source(database: &Path, file: &Path) -> Result<()> {
     let mut head = [0; MAGIC.len()];
     let read = File::open(file).and_then(|mut opened| opened.read_exact(&mut head));
     match read {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(refused(file, "there is no such file".into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(refused(file, "there is no such file".into()));
+        }
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
         Err(error) => return Err(refused(file, error.to_string())),
         Ok(()) => {}
@@ -100,7 +102,10 @@ fn look_at_source(database: &Path, file: &Path) -> Result<()> {
     }
     // A database that was copied while it lived: without its log it is half of itself.
     if beside(file, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
-        return Err(refused(file, "a `-wal` file lies beside it, so it is no backup; make one with `outreachd backup`".into()));
+        return Err(refused(
+            file,
+            "a `-wal` file lies beside it, so it is no backup; make one with `outreachd backup`".into(),
+        ));
     }
     Ok(())
 }
@@ -137,7 +142,9 @@ async fn examine_with(conn: &mut SqliteConnection) -> std::result::Result<(), St
         .unwrap_or(0);
     let known = SQLITE.iter().map(|migration| migration.version).max().unwrap_or(0);
     if found > known {
-        return Err(format!("it has schema {found}, this program knows up to {known}; install the newer outreachd again"));
+        return Err(format!(
+            "it has schema {found}, this program knows up to {known}; install the newer outreachd again"
+        ));
     }
     Ok(())
 }

@@ -61,12 +61,13 @@ impl Status {
     /// `48 e-mails + 1 fax = 48 accepted + 1 rejected + 0 uncertain + 0 open`.
     /// What a rule skipped or an ended plan cancelled is named where there is any.
     pub fn sum_line(&self, campaign: Option<&str>) -> String {
-        let left: Vec<_> = [(Channel::Email, "e-mail", "e-mails"), (Channel::Fax, "fax", "faxes"), (Channel::Call, "call", "calls")]
-            .into_iter()
-            .map(|(channel, one, many)| (self.sent_by(campaign, channel), one, many))
-            .filter(|(count, _, _)| *count > 0)
-            .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
-            .collect();
+        let left: Vec<_> =
+            [(Channel::Email, "e-mail", "e-mails"), (Channel::Fax, "fax", "faxes"), (Channel::Call, "call", "calls")]
+                .into_iter()
+                .map(|(channel, one, many)| (self.sent_by(campaign, channel), one, many))
+                .filter(|(count, _, _)| *count > 0)
+                .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
+                .collect();
         let left = if left.is_empty() { "0 e-mails".to_owned() } else { left.join(" + ") };
         let right: Vec<_> = ENDS
             .iter()

@@ -10,7 +10,9 @@ use crate::office::{HEAD, Office, act, now, one_of_each, program, ran};
 use crate::support::databases::databases;
 
 fn appoint(office: &Office) {
-    office.run_as(HEAD, &["manager", "appoint", "karin.ek@fyrljus.example", "--name", "Karin Ek", "--reason", "x"]).well();
+    office
+        .run_as(HEAD, &["manager", "appoint", "karin.ek@fyrljus.example", "--name", "Karin Ek", "--reason", "x"])
+        .well();
 }
 
 #[tokio::test]
@@ -163,7 +165,7 @@ async fn newer(path: &std::path::Path, whole: &[u8]) {
     use sqlx::{ConnectOptions, Connection, Executor};
     std::fs::write(path, whole).unwrap();
     let mut conn = sqlx::sqlite::SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    conn.execute("UPDATE _sqlx_migrations SET version = 9999").await.unwrap();
+    conn.execute("UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)").await.unwrap();
     conn.close().await.unwrap();
 }
 
@@ -179,10 +181,7 @@ async fn a_backup_that_finds_no_room_leaves_nothing() {
     assert!(refused.contains("look at its room, its quota and its health"), "{refused}");
     assert_eq!(office.files(), ["outreachd.db"]);
     let nowhere = office.run(&["backup", "absent/copy.db"]).refused();
-    assert_eq!(
-        nowhere,
-        "outreachd: cannot write `absent/copy.db.partial`: there is no folder `absent`; make it first"
-    );
+    assert_eq!(nowhere, "outreachd: cannot write `absent/copy.db.partial`: there is no folder `absent`; make it first");
 }
 
 #[tokio::test]

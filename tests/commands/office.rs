@@ -287,6 +287,7 @@ async fn end_each(store: &Store) -> [DeliveryId; 4] {
         reply: None,
         reason: None,
         due_at: None,
+        not_after: None,
         gateway_id: None,
         consequences: vec![],
     };

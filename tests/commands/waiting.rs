@@ -29,11 +29,35 @@ async fn status_adds_up_and_names_what_resolves_each() {
         let said = office.run(&["status"]).well();
         within_80_columns(&said);
         insta::allow_duplicates! {
-            insta::assert_snapshot!(masked(&said, &ids), @"");
+            insta::assert_snapshot!(masked(&said, &ids), @r#"
+            led-i-lagret
+              5 matched = 4 started + 1 left out
+              4 started = 4 active + 0 done + 0 stopped
+              4 e-mails = 1 accepted + 1 rejected + 1 uncertain + 1 open
+              open: 1 held
+
+            Waits for you: 1 uncertain, 1 held
+              ID3  held (late)  e-mail led-i-lagret/intro
+                to client3@granvik.example
+                outreachd deliveries retry ID3 --reason "..."
+                (sends it; to drop it: `deliveries resolve ID3 rejected`)
+              ID2  uncertain  e-mail led-i-lagret/intro
+                to client2@granvik.example
+                outreachd deliveries resolve ID2 accepted --reason "..."
+                (or `rejected`; to send it again: `deliveries retry ID2`)
+
+            Oldest due    nothing is due
+            To review     0 responses
+            Open tasks    0
+            Pauses        none
+            "#);
         }
         let json: Value = serde_json::from_str(&office.run(&["status", "--json"]).well()).unwrap();
         let campaign = &json["campaigns"][0];
-        assert_eq!((&campaign["matched"], &campaign["started"], &campaign["left_out"]), (&5.into(), &4.into(), &1.into()));
+        assert_eq!(
+            (&campaign["matched"], &campaign["started"], &campaign["left_out"]),
+            (&5.into(), &4.into(), &1.into())
+        );
         assert_eq!(json["waiting"].as_array().unwrap().len(), 2);
     }
 }
@@ -74,7 +98,9 @@ async fn lists_deliveries_by_state_and_campaign() {
         within_80_columns(&said);
         assert!(said.contains("client2@granvik.example"), "the operator sees whom: {said}");
         assert!(said.ends_with("There are more; ask for them with --limit.\n"), "{said}");
-        assert!(office.run(&["deliveries", "list", "--state", "uncertan"]).misused().contains("did you mean `uncertain`?"));
+        assert!(
+            office.run(&["deliveries", "list", "--state", "uncertan"]).misused().contains("did you mean `uncertain`?")
+        );
         let unknown = office.run(&["deliveries", "list", "--campaign", "x"]).refused();
         assert_eq!(unknown, "outreachd: there is no campaign `x`; there is led-i-lagret");
     }
@@ -150,13 +176,43 @@ async fn lists_responses_and_what_a_person_must_look_at() {
     for database in databases("commands_responses").await {
         let office = Office::over(&database.url);
         assert_eq!(office.run(&["responses", "list"]).well(), "There is none.\n");
-        log(&database.store, "a", ResponseKind::Human(HumanIntent::Interested), "Gärna\u{1b}[2J\r\ntorsdag", false).await;
+        log(&database.store, "a", ResponseKind::Human(HumanIntent::Interested), "Gärna\u{1b}[2J\r\ntorsdag", false)
+            .await;
         log(&database.store, "b", ResponseKind::Bounce(Bounce::NoMailbox), "", true).await;
         let said = office.run(&["responses", "list"]).well();
         within_80_columns(&said);
         assert!(said.contains("human.interested  anna@granvik.example\n  \"Gärna[2J  torsdag\""), "{said}");
-        let review: Value = serde_json::from_str(&office.run(&["responses", "list", "--review", "--json"]).well()).unwrap();
+        let review: Value =
+            serde_json::from_str(&office.run(&["responses", "list", "--review", "--json"]).well()).unwrap();
         assert_eq!(review.as_array().unwrap().len(), 1);
         assert_eq!(review[0]["review"], true);
     }
+}
+
+#[test]
+fn reads_a_mail_and_says_by_which_rule() {
+    let office = Office::new();
+    let mail = "From: Anna Lind <anna.lind@granvik.example>\r\nSubject: Sv: Vad kostar ljuset?\r\n\
+        Date: Mon, 01 Mar 2027 14:12:00 +0100\r\nIn-Reply-To: <77@ut.fyrljus.example>\r\n\
+        Content-Type: text/plain; charset=utf-8\r\n\r\n\
+        Det låter intressant. Kan ni titta förbi på torsdag?\r\n\r\n> Jag mäter gärna ljuset\r\n";
+    std::fs::write(office.path("reply.eml"), mail).unwrap();
+    let said = office.run(&["responses", "read", "reply.eml"]).well();
+    within_80_columns(&said);
+    insta::assert_snapshot!(said, @r#"
+    From        Anna Lind <anna.lind@granvik.example>
+    Subject     Sv: Vad kostar ljuset?
+    Answers     77@ut.fyrljus.example
+
+    human.interested, 0.96 sure
+      Rule      sv.interested.visit
+      Found in  body, line 1: "titta förbi"
+      Newly written
+      | Det låter intressant. Kan ni titta förbi på torsdag?
+    "#);
+    let json: Value = serde_json::from_str(&office.run(&["responses", "read", "reply.eml", "--json"]).well()).unwrap();
+    assert_eq!(json["findings"][0]["kind"], "human.interested");
+    assert_eq!(office.files(), ["reply.eml"], "reading touches no database");
+    let absent = office.run(&["responses", "read", "absent.eml"]).refused();
+    assert!(absent.starts_with("outreachd: cannot read `absent.eml`: No such file"), "{absent}");
 }

@@ -45,7 +45,8 @@ pub(super) async fn run(session: &Session, config: &Config, store: &Store, args:
         let clients = owned.get(&user.id).copied().unwrap_or(0);
         Listed { user, clients }
     });
-    let history = if args.history { Some(store.appointments().await.context("cannot read the history")?) } else { None };
+    let history =
+        if args.history { Some(store.appointments().await.context("cannot read the history")?) } else { None };
     let listing = Listing { managers: managers.collect(), history };
     if session.json {
         output::json(&listing)?;
