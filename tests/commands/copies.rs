@@ -165,7 +165,11 @@ async fn newer(path: &std::path::Path, whole: &[u8]) {
     use sqlx::{ConnectOptions, Connection, Executor};
     std::fs::write(path, whole).unwrap();
     let mut conn = sqlx::sqlite::SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    conn.execute("UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)").await.unwrap();
+    conn.execute(
+        "UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)",
+    )
+    .await
+    .unwrap();
     conn.close().await.unwrap();
 }
 
