@@ -85,11 +85,15 @@ fn mail(attempt: &AttemptRow) -> String {
     }
 }
 
+/// How a call ended, in the gateway's words, and with its pages where they arrived.
 fn fax(attempt: &AttemptRow) -> String {
+    let said = || attempt.reply.as_deref().map(|reply| tame(reply).to_lowercase()).unwrap_or_default();
     match attempt.state {
-        AttemptState::Accepted | AttemptState::Retry | AttemptState::Rejected => {
-            attempt.reply.as_deref().map(|reply| tame(reply).to_lowercase()).unwrap_or_default()
-        }
+        AttemptState::Accepted => match said().as_str() {
+            "1 pages" => "delivered, 1 page".to_owned(),
+            pages => format!("delivered, {pages}"),
+        },
+        AttemptState::Retry | AttemptState::Rejected => said(),
         AttemptState::Uncertain => "uncertain".to_owned(),
         AttemptState::Handoff | AttemptState::Submitted => "under way".to_owned(),
     }

@@ -17,6 +17,10 @@ pub(super) struct Letter {
     reply_to: String,
     /// The return path.
     bounces: String,
+    /// Whom it is from.
+    from: String,
+    /// When it was written, as a reply says it.
+    at: Option<String>,
     text: String,
     /// The header, as it came.
     head: String,
@@ -38,6 +42,8 @@ impl Letter {
             message_id: message.message_id()?.to_owned(),
             reply_to: reply_to.address()?.to_owned(),
             bounces: received.from.clone(),
+            from: message.from()?.first()?.name().unwrap_or_default().to_owned(),
+            at: message.date().map(|date| format!("{}-{:02}-{:02} {:02}:{:02}", date.year, date.month, date.day, date.hour, date.minute)),
             text: message.body_text(0).unwrap_or_default().into_owned(),
             head: raw.split("\r\n\r\n").next().unwrap_or_default().to_owned(),
             one_click: one_click(&message),
@@ -47,7 +53,8 @@ impl Letter {
     /// What a person writes back, with our letter quoted below.
     pub(super) fn reply(&self, at: Timestamp, text: &str) -> Vec<u8> {
         let quoted: String = self.text.lines().take(3).map(|line| format!("> {line}\r\n")).collect();
-        let body = format!("{text}\r\n\r\nFyrljus AB skrev:\r\n{quoted}");
+        let written = self.at.as_deref().unwrap_or_default();
+        let body = format!("{text}\r\n\r\nDen {written} skrev {} <{}>:\r\n{quoted}", self.from, self.reply_to);
         self.answer(at, &format!("SV: {}", self.subject), "", &body)
     }
 
