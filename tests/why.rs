@@ -216,7 +216,7 @@ fn story() -> Facts {
         delivery: Some(DeliveryId(40)),
         contact: Some(ContactId(7)),
         recipient: None,
-        tie: Some("message_id".into()),
+        tie: Some("reply_to".into()),
         confidence: 0.96,
         enhanced: None,
         reason: None,
