@@ -28,7 +28,11 @@ async fn refuses_a_database_of_a_newer_program() {
     let office = Office::new();
     office.run_as(HEAD, &APPOINT).well();
     let mut conn = sqlx::sqlite::SqliteConnectOptions::new().filename(office.database()).connect().await.unwrap();
-    conn.execute("UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)").await.unwrap();
+    conn.execute(
+        "UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)",
+    )
+    .await
+    .unwrap();
     conn.close().await.unwrap();
     for args in [&["status"][..], &["backup", "copy.db"], &["pause", "--reason", "x"], &["responses", "list"]] {
         let refused = office.run(args).refused();
