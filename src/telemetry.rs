@@ -94,10 +94,8 @@ mod tests {
         let lines = Lines::default();
         let writer = lines.clone();
         let layer = fmt::layer().with_ansi(false).with_writer(move || writer.clone());
-        let subscriber = tracing_subscriber::registry()
-            .with(filter(Some("trace")).unwrap())
-            .with(filter_fn(may_speak))
-            .with(layer);
+        let subscriber =
+            tracing_subscriber::registry().with(filter(Some("trace")).unwrap()).with(filter_fn(may_speak)).with(layer);
         tracing::subscriber::with_default(subscriber, || {
             tracing::debug!(target: "async_imap", "A1 LOGIN password");
             tracing::warn!(target: "async_imap", "connection lost");

@@ -480,7 +480,10 @@ async fn logs_a_response_once_with_all_it_changes() {
                 },
             ],
         };
-        assert_eq!(store.log_responses(&act(), Some(("inbox", "7")), &[response.clone()]).await.unwrap(), [true]);
+        assert_eq!(
+            store.log_responses(&act(), Some(("inbox", "7")), std::slice::from_ref(&response)).await.unwrap(),
+            [true]
+        );
         assert_eq!(store.log_responses(&act(), Some(("inbox", "7")), &[response]).await.unwrap(), [false]);
         assert_eq!(store.mailbox_cursor("inbox").await.unwrap().as_deref(), Some("7"));
         assert_eq!(store.responses(Some(contact), None, 10).await.unwrap().len(), 1);
@@ -660,5 +663,24 @@ async fn tells_of_a_run_in_which_everybody_is_left_out() {
         let runs = store.left_out_at_start(karin, now(), now() + 1.hour()).await.unwrap();
         assert_eq!(runs[0].reasons, [(LeftOut::Holdout, Some("SE".into()), 1)]);
         assert_eq!(store.left_out_at_start(karin, now() - 1.hour(), now()).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_proves_that_an_uncertain_delivery_left_and_moves_no_other() {
+    for database in databases("arrived").await {
+        let store = &database.store;
+        let (daemon, claimed) = two_claimed(store).await;
+        let answer = store.exchange(&act(), daemon, &[], &[handoff(&claimed[0])]).await.unwrap();
+        let lost =
+            Finish { attempt: Some(answer.begun[&claimed[0].row.id]), ..finish(&claimed[0], AttemptState::Uncertain) };
+        store.exchange(&act(), daemon, &[lost], &[]).await.unwrap();
+        let arrived = |at: usize| Consequence::Arrived { delivery: claimed[at].row.id };
+        store.carry_out(&act(), &[arrived(0), arrived(1), arrived(0)]).await.unwrap();
+        let row = store.get_delivery(claimed[0].row.id).await.unwrap();
+        assert_eq!((row.state, row.reason.as_deref()), (DeliveryState::Accepted, Some("answered")));
+        assert_eq!(row.finished_at, Some(now()));
+        assert_eq!(store.changes("delivery", &row.id.to_string()).await.unwrap().len(), 1);
+        assert_eq!(store.get_delivery(claimed[1].row.id).await.unwrap().state, DeliveryState::Claimed);
     }
 }

@@ -81,14 +81,20 @@ fn head(campaign: &Campaign) -> BTreeMap<String, String> {
     let mut put = |key: &str, value: String| drop(map.insert(key.to_owned(), value));
     put("title", quoted(&campaign.title));
     put("language", quoted(campaign.language.code()));
-    put("from", quoted(match &campaign.from {
-        From::Owner => "owner",
-        From::Sender(id) => id,
-    }));
-    put("start", match &campaign.start {
-        Start::Date(date) => date.to_string(),
-        Start::Cron(expression) => quoted(expression),
-    });
+    put(
+        "from",
+        quoted(match &campaign.from {
+            From::Owner => "owner",
+            From::Sender(id) => id,
+        }),
+    );
+    put(
+        "start",
+        match &campaign.start {
+            Start::Date(date) => date.to_string(),
+            Start::Cron(expression) => quoted(expression),
+        },
+    );
     for (key, value) in rule(&campaign.audience) {
         put(&format!("audience.{key}"), value);
     }
@@ -99,7 +105,8 @@ fn head(campaign: &Campaign) -> BTreeMap<String, String> {
         put(&format!("send.{key}"), value);
     }
     for (kind, reaction) in &campaign.on {
-        let kind = serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
+        let kind =
+            serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
         let task = format!("{{ note = {}, within = {} }}", quoted(&reaction.note), quoted(&phrase(reaction.within)));
         put(&format!("on.{kind}.task"), task);
     }

@@ -219,8 +219,7 @@ impl<'a> Planning<'a> {
     async fn draw(&mut self) -> Result<(), CampaignError> {
         let Some(occasion) = self.occasion.clone() else { return Ok(()) };
         let campaign = &self.file.campaign;
-        let (mut draw, mut pages) =
-            (occasion.draw(campaign, self.config), Pages::new(self.store, campaign, &occasion));
+        let (mut draw, mut pages) = (occasion.draw(campaign, self.config), Pages::new(self.store, campaign, &occasion));
         loop {
             let page = pages.next().await?;
             if page.is_empty() {
@@ -288,7 +287,8 @@ impl<'a> Planning<'a> {
             return Ok(());
         }
         let members = self.store.memberships(None, Some(&self.file.campaign.id)).await?;
-        let members: HashMap<_, _> = members.iter().filter(|row| row.run.is_empty()).map(|row| (row.contact, row.left_out)).collect();
+        let members: HashMap<_, _> =
+            members.iter().filter(|row| row.run.is_empty()).map(|row| (row.contact, row.left_out)).collect();
         self.report.matched_before = Some(members.len() as u64);
         for reason in members.into_values().flatten() {
             *self.report.left_out_before.entry(reason).or_default() += 1;

@@ -39,7 +39,8 @@ pub(super) fn bare(file: &str) -> &str {
 fn includes(text: &str) -> Vec<String> {
     let tags = text.split("{{").skip(1).map(|tag| tag.trim_start_matches(['~', '#']));
     let names = tags.filter_map(|tag| tag.strip_prefix('>'));
-    let name = |rest: &str| rest.trim_start().chars().take_while(|c| !c.is_whitespace() && !"}~".contains(*c)).collect();
+    let name =
+        |rest: &str| rest.trim_start().chars().take_while(|c| !c.is_whitespace() && !"}~".contains(*c)).collect();
     names.map(name).collect()
 }
 

@@ -21,6 +21,7 @@ mod output;
 mod pause;
 mod plan;
 mod preview;
+mod progress;
 mod responses;
 mod restore;
 mod resume;
@@ -131,7 +132,8 @@ pub fn main() -> ExitCode {
     match run(arguments) {
         Ok(code) => code,
         Err(CommandError::Mistakes(mistakes)) => {
-            mistakes::show(&mistakes);
+            // Nobody reads any more where this cannot be written.
+            drop(mistakes::show(&mistakes));
             ExitCode::FAILURE
         }
         Err(CommandError::Failed(error)) => {

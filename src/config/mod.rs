@@ -4,6 +4,7 @@
 //! and never stand in the file itself. The strict reader of [`table`] and [`value`]
 //! serves the campaign files too.
 
+pub mod keys;
 mod load;
 mod overlay;
 mod secret;

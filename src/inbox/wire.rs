@@ -22,9 +22,9 @@ use super::InboxError;
 const CONNECT: Duration = Duration::from_secs(30);
 
 /// A byte stream of either kind.
-pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug {}
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug {}
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug> Duplex for T {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync + std::fmt::Debug> Duplex for T {}
 
 /// A stream that ends in an error when more comes than was asked for: a server's
 /// literal of a gigabyte would otherwise be kept in memory.

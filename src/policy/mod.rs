@@ -4,8 +4,8 @@
 //! Every function is pure; time and chance are parameters. What a rule decides
 //! goes back to the stage that asked, which writes it down with the rule's name.
 
-pub mod bounce;
 pub mod authority;
+pub mod bounce;
 pub mod calendar;
 pub mod choice;
 pub mod cron;

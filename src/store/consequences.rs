@@ -24,6 +24,12 @@ pub enum Consequence {
         /// What.
         outcome: Outcome,
     },
+    /// An answer shows that a delivery nobody knew about has left: it is accepted.
+    /// One that is not uncertain stays as it is.
+    Arrived {
+        /// The delivery.
+        delivery: DeliveryId,
+    },
     /// Nothing goes to it any more.
     Suppress {
         /// What is covered.
@@ -136,6 +142,13 @@ macro_rules! apply_consequences {
                 $crate::store::Consequence::Outcome { delivery, outcome } => {
                     sqlx::query("UPDATE delivery SET outcome = $2, outcome_at = $3 WHERE id = $1 AND (outcome IS NULL OR outcome = 'delivered')")
                         .bind(delivery.0).bind(word(&outcome)).bind(at).execute(&mut *$tx).await?;
+                }
+                $crate::store::Consequence::Arrived { delivery } => {
+                    let done = sqlx::query("UPDATE delivery SET state = 'accepted', reason = 'answered', finished_at = $2 WHERE id = $1 AND state = 'uncertain'")
+                        .bind(delivery.0).bind(at).execute(&mut *$tx).await?;
+                    if done.rows_affected() > 0 {
+                        changes.push(Change::new("delivery", delivery, json!({ "state": ["uncertain", "accepted"], "reason": "answered" })));
+                    }
                 }
                 $crate::store::Consequence::Suppress { scope, value, reason, response } => {
                     let done = sqlx::query("INSERT INTO suppression (id, scope, value, reason, response_id, actor, at) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING")

@@ -18,10 +18,11 @@ mod daemons;
 mod deliveries;
 mod digests;
 mod exchange;
+mod health;
 mod ids;
+mod lock;
 mod opt_outs;
 mod pages;
-mod lock;
 mod pauses;
 mod people;
 mod plans;
@@ -42,9 +43,9 @@ pub use consequences::Consequence;
 pub use deliveries::{DeliveryFilter, DeliveryRow, NewDelivery};
 pub use digests::{RunLeftOut, UpcomingLetter};
 pub use exchange::{AttemptRow, AttemptState, Exchanged, Finish, Handoff, Refused};
+pub use lock::DaemonLock;
 pub use opt_outs::OptOutStanding;
 pub use pages::AttemptCount;
-pub use lock::DaemonLock;
 pub use pauses::{PauseRow, PauseScope};
 pub use people::Appointment;
 pub use plans::{EndedStep, PlanMove, PlanRow};
@@ -165,6 +166,8 @@ enum Engine {
 pub enum Migration {
     /// Make it and bring it up to date.
     Apply,
+    /// The same, but an older one is copied to a file beside it first.
+    BackUpFirst,
     /// Take it as it is; refuse one that is behind.
     Refuse,
 }
@@ -221,6 +224,13 @@ impl Store {
         };
         let store = Self { engine, ids: ids::IdSource::default() };
         let behind = store.behind().await?;
+        if let (true, Migration::BackUpFirst, Some(path), Some(version)) =
+            (behind, migration, store.path(), store.schema_version().await?)
+        {
+            let copy = lock::beside(path, &format!(".schema-{version}.backup"));
+            store.backup(&copy).await?;
+            tracing::warn!("the database is brought to a newer schema; as it was, it is in {}", copy.display());
+        }
         if behind && migration == Migration::Refuse {
             return Err(StoreError::Migrate(
                 "its schema is older than this program; `outreachd run` brings it up to date".into(),
@@ -316,7 +326,7 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
     }
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(migration == Migration::Apply)
+        .create_if_missing(migration != Migration::Refuse)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)

@@ -76,6 +76,8 @@ impl HttpError {
 pub struct Answer {
     /// The status code.
     pub status: u16,
+    /// The Date header as it came: the server's clock.
+    pub date: Option<String>,
     /// The Retry-After header as it came.
     pub retry_after: Option<String>,
     /// The body.
@@ -128,8 +130,8 @@ impl HttpClient {
     pub async fn send(&self, request: Request) -> Result<Answer, HttpError> {
         self.reach.admits(request.url())?;
         let mut response = self.client.execute(request).await.map_err(judge)?;
-        let retry_after =
-            response.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (date, retry_after) = (header("date"), header("retry-after"));
         let status = response.status().as_u16();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(judge)? {
@@ -138,7 +140,7 @@ impl HttpClient {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, retry_after, body })
+        Ok(Answer { status, date, retry_after, body })
     }
 }
 

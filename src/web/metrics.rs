@@ -17,8 +17,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 
-use super::health::StageTurn;
 use super::Site;
+use super::health::StageTurn;
 use crate::model::address::Channel;
 use crate::model::delivery::DeliveryState;
 use crate::model::plan::PlanState;
@@ -26,8 +26,7 @@ use crate::store::{AttemptCount, Result, Status, Store};
 
 type Labels = Vec<(&'static str, String)>;
 
-const TEXT: (HeaderName, &str) =
-    (header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+const TEXT: (HeaderName, &str) = (header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8");
 
 const STATES: [DeliveryState; 11] = [
     DeliveryState::Scheduled,

@@ -58,11 +58,7 @@ pub(super) async fn show(State(site): State<Arc<Site>>, token: Token) -> Result<
 }
 
 /// `POST /u/{token}`: does it.
-pub(super) async fn act(
-    State(site): State<Arc<Site>>,
-    token: Token,
-    request: Request,
-) -> Result<Response, Refused> {
+pub(super) async fn act(State(site): State<Arc<Site>>, token: Token, request: Request) -> Result<Response, Refused> {
     let delivery = DeliveryId(site.row(TokenPurpose::OptOut, token)?);
     let body = to_bytes(request.into_body(), FORM_BYTES).await;
     let body = body.map_err(|_| site.state.refuse(Refusal::TooLarge))?;

@@ -52,11 +52,7 @@ impl IntoResponse for Refused {
 
 impl Site {
     /// The row that the path's token names for `purpose`.
-    pub(super) fn row(
-        &self,
-        purpose: TokenPurpose,
-        path: Result<Path<String>, PathRejection>,
-    ) -> Result<i64, Refused> {
+    pub(super) fn row(&self, purpose: TokenPurpose, path: Result<Path<String>, PathRejection>) -> Result<i64, Refused> {
         let token = path.map(|Path(token)| token).unwrap_or_default();
         self.state.keys.verify(purpose, &token).ok_or_else(|| self.not_found())
     }

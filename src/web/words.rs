@@ -58,14 +58,18 @@ static SWEDISH: Words = Words {
     button: "Ja, sluta skriva till mig",
     done: "Klart, du får inget mer",
     done_text: |company| {
-        format!("{company} skickar inga fler utskick till dig, varken med e-post eller fax. Du behöver inte göra något.")
+        format!(
+            "{company} skickar inga fler utskick till dig, varken med e-post eller fax. Du behöver inte göra något."
+        )
     },
     under_way: "Ett brev som redan har lämnat oss kan ännu komma fram.",
     already: "Du får redan inget mer",
     by_mistake: "Tryckte du fel?",
     undo: "Ångra avanmälan",
     undone: "Avanmälan är ångrad",
-    undone_text: |company| format!("{company} får skriva till dig igen. Det som stoppades börjar inte om av sig självt."),
+    undone_text: |company| {
+        format!("{company} får skriva till dig igen. Det som stoppades börjar inte om av sig självt.")
+    },
     still: "Du är fortfarande avanmäld",
     still_text: "Avanmälan kan inte ångras härifrån. Svara på brevet om du vill höra av oss igen.",
     test: "Det här var ett provbrev",
@@ -96,7 +100,9 @@ static ENGLISH: Words = Words {
     by_mistake: "Pressed by mistake?",
     undo: "Take it back",
     undone: "Taken back",
-    undone_text: |company| format!("{company} may write to you again. What was stopped does not begin again by itself."),
+    undone_text: |company| {
+        format!("{company} may write to you again. What was stopped does not begin again by itself.")
+    },
     still: "You are still opted out",
     still_text: "It cannot be taken back from here. Answer the letter if you want to hear from us again.",
     test: "This was a test letter",

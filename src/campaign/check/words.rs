@@ -1,10 +1,10 @@
 //! Names in a campaign file that must be there: templates, senders, the fax gateway,
 //! the fields of a note.
 
+use super::super::CampaignFile;
 use super::super::letter::{StepLetter, letters};
 use super::super::places::{Part, Place};
 use super::super::templates::bare;
-use super::super::CampaignFile;
 use super::Files;
 use crate::config::Config;
 use crate::model::address::Channel;
@@ -69,11 +69,15 @@ fn missing_gateway(file: &CampaignFile, config: &Config) -> Option<Mistake> {
         return None;
     }
     let message = format!("step `{}` may go by fax, and sender `{}` has no number", step.id, sender.id);
-    Some(file.places.mistake(&place, message).hint("set `fax` or `phone` of the [[sender]]; the law wants one on each page"))
+    Some(
+        file.places
+            .mistake(&place, message)
+            .hint("set `fax` or `phone` of the [[sender]]; the law wants one on each page"),
+    )
 }
 
 /// The sender of a campaign's letters.
-pub(super) fn sender_of<'c>(campaign: &Campaign, config: &'c Config) -> Option<&'c crate::config::Sender> {
+pub(in crate::campaign) fn sender_of<'c>(campaign: &Campaign, config: &'c Config) -> Option<&'c crate::config::Sender> {
     config.find_sender(match &campaign.from {
         From::Owner => None,
         From::Sender(id) => Some(id),
@@ -92,5 +96,9 @@ fn wrong_note(file: &CampaignFile, place: &Place, note: &str) -> Option<Mistake>
     let start = plain.find("{{")?;
     let end = plain[start..].find("}}").map_or(note.len(), |end| start + end + 2);
     let message = format!("a note has no `{}`", &note[start..end]);
-    Some(file.places.mistake_within(place, start..end, message).hint(format!("it may name {}", NOTE_FIELDS.join(" and "))))
+    Some(
+        file.places
+            .mistake_within(place, start..end, message)
+            .hint(format!("it may name {}", NOTE_FIELDS.join(" and "))),
+    )
 }

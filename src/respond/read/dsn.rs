@@ -73,6 +73,7 @@ fn finding_of(block: &Fields, media: &str, mail: &Mail<'_>) -> Option<Finding> {
     let (line, text) = field.map_or((0, ""), |field| (field.line, field.value.as_str()));
     let mut finding = Finding::new(kind, 0.98, Evidence::new(media, line, rule, text));
     (finding.recipient, finding.final_recipient) = recipients(block);
+    finding.recipient_is_original = has_original(block);
     finding.enhanced = enhanced;
     finding.reason = Some(one_line(&diagnostic, 500)).filter(|reason| !reason.is_empty());
     Some(finding)
@@ -87,6 +88,10 @@ fn recipients(block: &Fields) -> (Option<String>, Option<String>) {
     let recipient = original.or_else(|| last.clone()).or(actual);
     let last = last.filter(|last| recipient.as_ref().is_some_and(|first| !first.eq_ignore_ascii_case(last)));
     (recipient, last)
+}
+
+fn has_original(block: &Fields) -> bool {
+    block.value("original-recipient").and_then(typed_address).is_some()
 }
 
 /// Why it failed: the diagnostic decides; where that says nothing, the words for
@@ -161,6 +166,7 @@ pub(super) fn read_disposition(mail: &Mail<'_>) -> Option<Vec<Finding>> {
         ),
     };
     (finding.recipient, finding.final_recipient) = (recipient, last);
+    finding.recipient_is_original = has_original(&fields);
     finding.reason = bounced.then(|| one_line(daemon::notice(&body), 500));
     Some(vec![finding])
 }

@@ -30,6 +30,7 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
         if findings.iter().all(|known| known.recipient.as_ref() != Some(&address)) {
             let mut finding = Finding::new(kind, 0.99, Evidence::new(&part.media, line, rule.clone(), &feedback));
             finding.recipient = Some(address);
+            finding.recipient_is_original = true;
             findings.push(finding);
         }
     }

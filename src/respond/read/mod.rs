@@ -58,6 +58,9 @@ pub struct Finding {
     pub kind: ResponseKind,
     /// The address we sent to, where the mail names it.
     pub recipient: Option<String>,
+    /// That address stood in Original-Recipient (or Original-Rcpt-To): it is ours,
+    /// not one where forwarding ended.
+    pub recipient_is_original: bool,
     /// The address it was forwarded to in the end, if another.
     pub final_recipient: Option<String>,
     /// The enhanced status (`5.1.1`).
@@ -95,6 +98,7 @@ impl Finding {
         Self {
             kind,
             recipient: None,
+            recipient_is_original: false,
             final_recipient: None,
             enhanced: None,
             reason: None,

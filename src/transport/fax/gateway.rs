@@ -213,7 +213,7 @@ mod tests {
     fn judged(status: u16, body: &str, retry_after: Option<&str>) -> Submission {
         let gateway = Gateway::new(&config("https://fax.example/v3/projects/p")).unwrap();
         let retry_after = retry_after.map(str::to_owned);
-        gateway.judge(Ok(Answer { status, retry_after, body: body.as_bytes().to_vec() }))
+        gateway.judge(Ok(Answer { status, date: None, retry_after, body: body.as_bytes().to_vec() }))
     }
 
     fn kind(submission: &Submission) -> Option<FaxResult> {

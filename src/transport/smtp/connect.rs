@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 
 use crate::config::{self, Relay};
@@ -33,6 +33,9 @@ pub struct Connector {
     hello: Option<String>,
     timers: Timers,
 }
+
+/// The relay's own certificate, where there is TLS.
+type Certificate = Option<CertificateDer<'static>>;
 
 /// How the connection is protected.
 enum Protection {
@@ -68,18 +71,22 @@ impl Connector {
         let tcp = self.dial().await?;
         let local = tcp.local_addr().map_err(|source| self.lost("connecting", source.into()))?;
         let hello = self.hello.clone().unwrap_or_else(|| literal(local.ip()));
-        let (mut wire, offers) = match &self.protection {
+        let (mut wire, offers, certificate) = match &self.protection {
             Protection::Implicit(tls) => {
-                let stream = self.shake_hands(tls, tcp).await?;
-                self.greet(Wire::new(stream), &hello).await?
+                let (stream, certificate) = self.shake_hands(tls, tcp).await?;
+                let (wire, offers) = self.greet(Wire::new(stream), &hello).await?;
+                (wire, offers, certificate)
             }
             Protection::Starttls(tls) => self.greet_and_protect(tls, tcp, &hello).await?,
-            Protection::Loopback => self.greet(Wire::new(tcp), &hello).await?,
+            Protection::Loopback => {
+                let (wire, offers) = self.greet(Wire::new(tcp), &hello).await?;
+                (wire, offers, None)
+            }
         };
         if let Some(login) = &self.login {
             login.perform(&mut wire, &offers, self.timers.command, &self.at).await?;
         }
-        Ok(Session::new(wire, offers, self.timers))
+        Ok(Session::new(wire, offers, self.timers, certificate))
     }
 
     /// The first address that answers.
@@ -101,7 +108,12 @@ impl Connector {
     }
 
     /// STARTTLS or nothing (RFC 8314 4.1, RFC 3207): what was said before it is forgotten.
-    async fn greet_and_protect(&self, tls: &Tls, tcp: TcpStream, hello: &str) -> Result<(Wire, Offers), ConnectError> {
+    async fn greet_and_protect(
+        &self,
+        tls: &Tls,
+        tcp: TcpStream,
+        hello: &str,
+    ) -> Result<(Wire, Offers, Certificate), ConnectError> {
         let (mut wire, offers) = self.greet(Wire::new(tcp), hello).await?;
         if !offers.starttls {
             return Err(ConnectError::NoStarttls { at: self.at.clone() });
@@ -110,18 +122,23 @@ impl Connector {
         // What is already in the buffer came in the clear and would be taken for
         // an answer under TLS: the command injection of RFC 3207 6.
         let stream = wire.into_stream().ok_or_else(|| ConnectError::Injected { at: self.at.clone() })?;
-        let mut wire = Wire::new(self.shake_hands(tls, stream).await?);
+        let (stream, certificate) = self.shake_hands(tls, stream).await?;
+        let mut wire = Wire::new(stream);
         let offers = self.hello(&mut wire, hello).await?;
-        Ok((wire, offers))
+        Ok((wire, offers, certificate))
     }
 
     async fn shake_hands<S: Stream + 'static>(
         &self,
         tls: &Tls,
         stream: S,
-    ) -> Result<impl Stream + 'static, ConnectError> {
+    ) -> Result<(impl Stream + 'static, Certificate), ConnectError> {
         let shaken = tokio::time::timeout(self.timers.command, tls.begin(stream, &self.at)).await;
-        shaken.unwrap_or_else(|_| Err(self.lost("the tls handshake", WireError::Timeout(self.timers.command))))
+        let stream =
+            shaken.unwrap_or_else(|_| Err(self.lost("the tls handshake", WireError::Timeout(self.timers.command))))?;
+        let chain = stream.get_ref().1.peer_certificates();
+        let certificate = chain.and_then(<[_]>::first).map(|own| own.clone().into_owned());
+        Ok((stream, certificate))
     }
 
     async fn greet(&self, mut wire: Wire, hello: &str) -> Result<(Wire, Offers), ConnectError> {

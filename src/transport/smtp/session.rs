@@ -15,6 +15,8 @@
 
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+
 use crate::transport::{Reply, Verdict};
 
 use super::body;
@@ -52,6 +54,7 @@ pub struct Session {
     timers: Timers,
     state: State,
     sent: usize,
+    certificate: Option<CertificateDer<'static>>,
 }
 
 /// What one command's reply means.
@@ -62,8 +65,13 @@ enum Answer {
 }
 
 impl Session {
-    pub(super) fn new(wire: Wire, offers: Offers, timers: Timers) -> Self {
-        Self { wire, offers, timers, state: State::Ready, sent: 0 }
+    pub(super) fn new(
+        wire: Wire,
+        offers: Offers,
+        timers: Timers,
+        certificate: Option<CertificateDer<'static>>,
+    ) -> Self {
+        Self { wire, offers, timers, state: State::Ready, sent: 0, certificate }
     }
 
     /// Opens a transaction: MAIL, RCPT and DATA, in one go where the relay offers
@@ -197,6 +205,11 @@ impl Session {
     /// What the relay offered after the last EHLO.
     pub fn offers(&self) -> &Offers {
         &self.offers
+    }
+
+    /// The relay's own certificate, in DER, where the connection is under TLS; it was verified.
+    pub fn certificate(&self) -> Option<&[u8]> {
+        self.certificate.as_deref()
     }
 
     /// Says goodbye, and closes.

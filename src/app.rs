@@ -1,1 +1,0 @@
-//! The composition root: supervised loops over the stages' turns, signals, shutdown.

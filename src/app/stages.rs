@@ -1,0 +1,140 @@
+//! The stages of one daemon, each behind the same face: a turn at an instant.
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, ToSpan};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::deliver::{Deliver, DeliverError};
+use crate::digest;
+use crate::model::id::DaemonId;
+use crate::model::token::TokenKeys;
+use crate::model::turn::Turn;
+use crate::respond::{Respond, Source};
+use crate::schedule;
+use crate::store::Store;
+use crate::web::FaxCalls;
+
+/// How often a daemon says that it lives and looks for others that no longer do.
+const BEAT_SECONDS: i64 = 60;
+
+/// What every stage is made from.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The rows.
+    pub store: Store,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// What signs tokens.
+    pub keys: TokenKeys,
+    /// Domain time.
+    pub clock: Clock,
+    /// This daemon.
+    pub daemon: DaemonId,
+    /// The faxes whose gateway has called.
+    pub fax_calls: Arc<FaxCalls>,
+}
+
+/// One stage.
+pub enum Stage {
+    /// Plans become deliveries.
+    Schedule(Parts),
+    /// Deliveries leave.
+    Deliver(Parts, Arc<Deliver>),
+    /// One mailbox is read.
+    Respond(Parts, String, Box<Respond>),
+    /// Managers get their digest.
+    Digest(Parts),
+    /// This daemon says that it lives, and takes over what dead ones left.
+    Keep(Parts),
+}
+
+impl Stage {
+    /// All stages of a daemon. Those that deliver begin nothing new once `stop` is cancelled.
+    ///
+    /// # Errors
+    /// A relay or the fax gateway cannot be used as it is configured.
+    pub fn all(parts: &Parts, stop: &CancellationToken) -> Result<Vec<Self>, DeliverError> {
+        let Parts { store, config, keys, clock, daemon, .. } = parts.clone();
+        let deliver = Deliver::new(store, Arc::clone(&config), keys, clock, daemon, stop.clone())?;
+        let mut stages = vec![
+            Self::Keep(parts.clone()),
+            Self::Schedule(parts.clone()),
+            Self::Deliver(parts.clone(), Arc::new(deliver)),
+            Self::Digest(parts.clone()),
+        ];
+        for mailbox in &config.mailboxes {
+            let source = Source::Configured(Box::new(mailbox.clone()));
+            let respond = Respond::new(&mailbox.id, source);
+            stages.push(Self::Respond(parts.clone(), format!("respond/{}", mailbox.id), Box::new(respond)));
+        }
+        Ok(stages)
+    }
+
+    /// Its name, as health and logs show it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Schedule(_) => "schedule",
+            Self::Deliver(..) => "deliver",
+            Self::Respond(_, name, _) => name,
+            Self::Digest(_) => "digest",
+            Self::Keep(_) => "keep",
+        }
+    }
+
+    /// One turn at `now`.
+    ///
+    /// # Errors
+    /// In words, for the log and for `/readyz`; what was done so far stays.
+    pub async fn turn(&mut self, now: Timestamp) -> Result<Turn, String> {
+        match self {
+            Self::Schedule(parts) => schedule::turn(&parts.store, &parts.config, now).await.map_err(|e| e.to_string()),
+            Self::Deliver(parts, deliver) => {
+                for called in parts.fax_calls.take() {
+                    deliver.nudge_fax(called);
+                }
+                deliver.turn(now).await.map_err(|error| error.to_string())
+            }
+            Self::Respond(parts, _, respond) => {
+                respond.turn(&parts.store, &parts.config, &parts.keys, now).await.map_err(|error| error.to_string())
+            }
+            Self::Digest(parts) => {
+                digest::turn(&parts.store, &parts.config, &parts.keys, now).await.map_err(|error| error.to_string())
+            }
+            Self::Keep(parts) => keep(parts, now).await,
+        }
+    }
+
+    /// Waits until what it has begun is written.
+    pub async fn close(self) {
+        if let Self::Deliver(_, deliver) = self
+            && let Some(deliver) = Arc::into_inner(deliver)
+        {
+            deliver.close().await;
+        }
+    }
+}
+
+async fn keep(parts: &Parts, now: Timestamp) -> Result<Turn, String> {
+    let kept = async {
+        parts.store.beat(parts.daemon, now).await?;
+        parts.store.recover(parts.daemon, now).await
+    };
+    let (freed, uncertain) = kept.await.map_err(|error| error.to_string())?;
+    if freed + uncertain > 0 {
+        tracing::warn!(
+            freed,
+            uncertain,
+            "took over what a daemon left that runs no more: {freed} free again, {uncertain} uncertain"
+        );
+    }
+    Ok(Turn { done: 0, next_at: now.checked_add(BEAT_SECONDS.seconds()).ok() })
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stage({})", self.name())
+    }
+}
