@@ -18,7 +18,7 @@
 //! |---|---|---|
 //! | L0 | [`model`], [`policy`], [`clock`] | `policy -> model` |
 //! | L1 | [`config`], [`store`], [`transport`], [`inbox`] | L0; siblings only `config` |
-//! | L2 | [`campaign`], [`schedule`], [`render`], [`deliver`], [`respond`], [`client`], [`digest`], [`doctor`] | L1; between stages only `deliver -> render`, `respond -> client`, `digest -> client` |
+//! | L2 | [`campaign`], [`schedule`], [`render`], [`deliver`], [`respond`], [`client`], [`digest`], [`doctor`] | L1; between stages only `campaign -> render`, `deliver -> render`, `respond -> client`, `digest -> client` |
 //! | L3 | [`web`], [`demo`], [`app`], [`cli`] | everything below them |
 //!
 //! `tests/architecture.rs` holds the `use crate::` lines against this table.

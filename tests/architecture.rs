@@ -22,7 +22,7 @@ const TABLE: &[(&str, &[&[&str]])] = &[
     ("store", &[PURE, &["config"]]),
     ("transport", &[PURE, &["config"]]),
     ("inbox", &[PURE, &["config"]]),
-    ("campaign", &[PURE, ADAPTERS]),
+    ("campaign", &[PURE, ADAPTERS, &["render"]]),
     ("schedule", &[PURE, ADAPTERS]),
     ("render", &[PURE, ADAPTERS]),
     ("deliver", &[PURE, ADAPTERS, &["render"]]),

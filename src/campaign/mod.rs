@@ -9,7 +9,7 @@
 //! Nothing is sent here. What a letter says, `render` knows; who may get one, the
 //! policy; `run` reads what was applied and never these files.
 
-//pub mod apply;
+pub mod apply;
 pub mod audience;
 pub mod check;
 pub mod diff;
@@ -19,9 +19,9 @@ pub mod letter;
 mod paper;
 pub mod places;
 pub mod plan;
-//pub mod preview;
+pub mod preview;
 mod read;
-//pub mod report;
+pub mod report;
 mod templates;
 mod under_way;
 pub mod window;

@@ -1,39 +1,46 @@
-//! A letter's fax page for a contact who has a fax: whether it can be put on paper.
+//! A letter on paper before there is a delivery: for the check and the preview.
 
 use jiff::{Timestamp, ZonedDateTime};
 
-use crate::config::{Company, Sender};
+use super::audience::company_zone;
+use crate::config::{Config, Sender};
+use crate::model::campaign::{Campaign, From};
 use crate::model::language::Language;
-use crate::render::{FaxDocument, FaxHead, RenderError, Rendered, fax};
+use crate::render::{FaxDocument, FaxHead, RenderError, Rendered, fax, opt_out_line};
 use crate::store::Client;
 
 /// The page, with a reference that no delivery has; none for a contact without a fax.
-///
-/// # Errors
-/// As [`fax`].
 pub(super) fn page(
     rendered: &Rendered,
     client: &Client,
-    sender: &Sender,
-    company: &Company,
+    campaign: &Campaign,
+    (sender, config): (&Sender, &Config),
     language: Language,
     now: Timestamp,
 ) -> Option<Result<FaxDocument, RenderError>> {
     let to = client.contact.fax.as_ref()?;
-    let zone = jiff::tz::TimeZone::get(&company.zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    let from_name = signer(client, campaign, config);
     let head = FaxHead {
         to_name: client.contact.name.as_str(),
         to_company: client.account.name.as_str(),
         to,
-        from_name: client.owner.as_ref().map_or(sender.legal_name.as_str(), |owner| owner.name.as_str()),
+        from_name: &from_name,
         from_company: sender.legal_name.as_str(),
         from_address: sender.postal_address.as_str(),
         from_fax: sender.fax.as_ref(),
         from_phone: sender.phone.as_ref(),
-        date: &ZonedDateTime::new(now, zone),
-        reference: "F-0",
+        date: &ZonedDateTime::new(now, company_zone(config)),
+        reference: "preview",
         language,
-        opt_out: "x",
+        opt_out: opt_out_line(language),
     };
     Some(fax(rendered, &head))
+}
+
+/// Whose name a letter carries.
+pub(super) fn signer(client: &Client, campaign: &Campaign, config: &Config) -> String {
+    match (&campaign.from, client.owner.as_ref().filter(|owner| owner.active)) {
+        (From::Owner, Some(owner)) => owner.name.to_string(),
+        _ => config.company.name.to_string(),
+    }
 }

@@ -8,10 +8,12 @@ use jiff::Timestamp;
 
 use super::forecast::Reach;
 use super::plan::Slot;
+use crate::model::campaign::Campaign;
 use crate::model::consent::Consent;
 use crate::model::delivery::DeliveryState;
 use crate::model::id::{ContactId, DeliveryId, RevisionId};
 use crate::model::plan::{PlanState, StopReason};
+use crate::policy::late::{self, LateDecision};
 use crate::store::{
     AppliedRevision, Client, DeliveryFilter, DeliveryRow, PauseRow, PauseScope, PlanRow, Store, StoreError,
 };
@@ -29,6 +31,9 @@ const OPEN: [DeliveryState; 7] = [
     DeliveryState::Uncertain,
     DeliveryState::Held,
 ];
+
+/// What a letter waits for that only a person lets go.
+const DECISION: &str = "a person's decision";
 
 /// What is known of the plans of one campaign.
 pub(super) struct UnderWay<'a> {
@@ -133,38 +138,56 @@ impl<'a> UnderWay<'a> {
         let Some((index, step)) = plan.step.as_deref().and_then(|id| campaign.find_step(id)) else {
             return Next::Nothing;
         };
-        let delivery = plan.delivery.map(|id| self.open.get(&id));
-        let (index, step, at) = match delivery.map(|row| row.map(|row| (row.state, row.due_at))) {
-            None => (index, step, plan.next_at.unwrap_or(self.now).max(self.now)),
-            Some(Some((DeliveryState::Scheduled | DeliveryState::Claimed | DeliveryState::Retry, due_at))) => {
-                (index, step, due_at.max(self.now))
-            }
-            Some(Some((DeliveryState::Held | DeliveryState::Uncertain, _))) => {
-                return Next::Undated("a person's decision".into());
-            }
+        let behind = |from| self.behind(campaign, index, from, reach);
+        let delivery = plan.delivery.map(|id| self.open.get(&id).map(|row| (row.state, row.due_at, row.not_after)));
+        let (due_at, not_after) = match delivery {
+            None => (plan.next_at.unwrap_or(self.now), plan.closes_at),
+            Some(Some((
+                DeliveryState::Scheduled | DeliveryState::Claimed | DeliveryState::Retry,
+                due_at,
+                not_after,
+            ))) => (due_at, not_after),
+            Some(Some((DeliveryState::Held | DeliveryState::Uncertain, ..))) => return Next::Undated(DECISION.into()),
             // It is leaving, or has just left: the step behind it is the next.
-            Some(_) => {
-                let Some(next) = campaign.steps.get(index + 1) else { return Next::Nothing };
-                let Some(at) = reach.due(campaign, next, self.now, self.now) else { return Next::Nothing };
-                (index + 1, next, at)
-            }
+            Some(_) => return behind(self.now),
         };
-        let domain = client.contact.email.as_ref().map(|address| address.domain());
-        let over = |pause: &&PauseRow| match &pause.scope {
-            PauseScope::Contact(id) => *id == plan.contact,
-            PauseScope::Domain(name) => domain == Some(name),
-            PauseScope::All | PauseScope::Campaign(_) => false,
+        let late = step.late.unwrap_or(campaign.window_of(step).late);
+        let at = match late::decide(late, due_at, not_after, self.now) {
+            LateDecision::OnTime => Some(due_at.max(self.now)),
+            LateDecision::SendNextWindow => reach.place(campaign, step, self.now, self.now),
+            LateDecision::Skip => return behind(due_at),
+            LateDecision::Ask => return Next::Undated(DECISION.into()),
         };
-        let mut held_until = None;
-        for pause in self.pauses.iter().filter(over) {
-            match (pause.until, &pause.scope) {
-                (Some(until), _) => held_until = held_until.max(Some(until)),
-                (None, PauseScope::Domain(name)) => return Next::Undated(name.clone()),
-                (None, _) => return Next::Undated(format!("{}'s return", client.contact.name)),
+        let Some(at) = at else { return Next::Nothing };
+        match self.wait_for(plan, client) {
+            Err(what) => Next::Undated(what),
+            Ok(Some(until)) if until > at => {
+                reach.place(campaign, step, until, self.now).map_or(Next::Nothing, |at| Next::At(index, at, true))
             }
+            Ok(_) => Next::At(index, at, false),
         }
-        let Some(until) = held_until.filter(|until| *until > at) else { return Next::At(index, at, false) };
-        reach.place(campaign, step, until, self.now).map_or(Next::Nothing, |at| Next::At(index, at, true))
+    }
+
+    /// The step behind `index`, counted from `from`.
+    fn behind(&self, campaign: &Campaign, index: usize, from: Timestamp, reach: &Reach) -> Next {
+        let Some(next) = campaign.steps.get(index + 1) else { return Next::Nothing };
+        let at = reach.due(campaign, next, from, self.now);
+        at.map_or(Next::Nothing, |at| Next::At(index + 1, at, false))
+    }
+
+    /// Until when a pause holds a contact's letters; the error is what a pause without an end waits for.
+    fn wait_for(&self, plan: &PlanRow, client: &Client) -> Result<Option<Timestamp>, String> {
+        let domain = client.contact.email.as_ref().map(|address| address.domain());
+        let mut held_until = None;
+        for pause in &self.pauses {
+            let what = match &pause.scope {
+                PauseScope::Contact(id) if *id == plan.contact => format!("{}'s return", client.contact.name),
+                PauseScope::Domain(name) if domain == Some(name) => name.clone(),
+                _ => continue,
+            };
+            held_until = held_until.max(Some(pause.until.ok_or(what)?));
+        }
+        Ok(held_until)
     }
 }
 

@@ -209,11 +209,11 @@ pub(super) fn print_one(out: &mut dyn Write, delivery: &DeliveryRow) -> io::Resu
     match delivery.state {
         DeliveryState::Uncertain => {
             writeln!(out, "    outreachd deliveries resolve {id} accepted --reason \"...\"")?;
-            writeln!(out, "    (or rejected; or: outreachd deliveries retry {id})")
+            writeln!(out, "    (or `rejected`; to send it again: `deliveries retry {id}`)")
         }
         DeliveryState::Held => {
             writeln!(out, "    outreachd deliveries retry {id} --reason \"...\"")?;
-            writeln!(out, "    (sends it; to drop it: outreachd deliveries resolve {id} rejected)")
+            writeln!(out, "    (sends it; to drop it: `deliveries resolve {id} rejected`)")
         }
         DeliveryState::Rejected => writeln!(out, "    outreachd deliveries retry {id} --reason \"...\""),
         _ => Ok(()),

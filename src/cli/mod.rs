@@ -21,6 +21,7 @@ mod output;
 mod pause;
 mod plan;
 mod preview;
+mod progress;
 mod responses;
 mod restore;
 mod resume;

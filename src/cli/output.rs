@@ -22,3 +22,12 @@ pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     };
     error.chain().any(broken)
 }
+
+/// Prints lines of text.
+pub(super) fn lines<S: AsRef<str>>(lines: &[S]) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    for line in lines {
+        writeln!(out, "{}", line.as_ref())?;
+    }
+    Ok(())
+}

@@ -1,5 +1,7 @@
 //! `outreachd responses`: list what came back, and show how a mail is read.
 
+mod read;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -17,7 +19,8 @@ use crate::store::{ResponseRow, Store};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   outreachd responses list --review
-  outreachd responses list --limit 20 --json")]
+  outreachd responses list --limit 20 --json
+  outreachd responses read reply.eml")]
 pub struct Args {
     #[command(subcommand)]
     what: What,
@@ -27,6 +30,8 @@ pub struct Args {
 enum What {
     /// List what came back, newest first
     List(List),
+    /// Show how a mail is read, and by which rule
+    Read(read::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -45,6 +50,10 @@ struct List {
 /// Runs the command.
 pub(super) fn run(session: &Session, args: Args) -> Result<ExitCode, CommandError> {
     match args.what {
+        What::Read(args) => {
+            read::run(session, &args)?;
+            Ok(ExitCode::SUCCESS)
+        }
         What::List(args) => {
             let config = session.config()?;
             block_on(async {

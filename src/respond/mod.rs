@@ -6,11 +6,11 @@
 //! of the store. It sends nothing and changes nothing in the mailbox; `digest`
 //! tells the managers.
 
-pub mod opt_out;
 mod answer;
 pub mod apply;
 pub mod facts;
 mod intake;
+pub mod opt_out;
 pub mod read;
 pub mod tie;
 mod words;

@@ -41,7 +41,9 @@ struct Gap {
     mistake: Mistake,
     kind: MistakeKind,
     contacts: BTreeSet<ContactId>,
+    /// The first few by name, and all of them to count by.
     names: Vec<String>,
+    seen: BTreeSet<String>,
     campaigns: BTreeSet<usize>,
 }
 
@@ -58,12 +60,13 @@ impl Gaps {
             kind: kind.clone(),
             contacts: BTreeSet::new(),
             names: Vec::new(),
+            seen: BTreeSet::new(),
             campaigns: BTreeSet::new(),
         });
         gap.campaigns.insert(campaign);
         gap.contacts.insert(client.contact.id);
         let name = who(kind, client);
-        if !gap.names.contains(&name) {
+        if gap.seen.insert(name.clone()) && gap.names.len() < NAMED {
             gap.names.push(name);
         }
     }
@@ -106,8 +109,8 @@ impl Gap {
     }
 
     fn named(&self) -> String {
-        let shown = self.names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
-        match self.names.len().saturating_sub(NAMED) {
+        let shown = self.names.join(", ");
+        match self.seen.len().saturating_sub(self.names.len()) {
             0 => shown,
             more => format!("{shown} and {more} more"),
         }

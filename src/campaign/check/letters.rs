@@ -60,11 +60,12 @@ impl<'a> Rendering<'a> {
         let file = &self.files.folder.campaigns[at];
         let contacts = self.recipients(file).await?;
         self.contacts.push(contacts.len());
-        let Some(sender) = words::sender_of(&file.campaign, self.config) else { return Ok(contacts.len()) };
+        let sender = words::sender_of(&file.campaign, self.config).or(self.config.senders.first());
+        let Some(sender) = sender else { return Ok(contacts.len()) };
         let whole = |letter: &StepLetter<'_>| self.renderer.has(letter.template, file.campaign.language);
         let letters = letters(&file.campaign).into_iter().filter(whole).collect();
         // As long as a real one, so that what is rendered is as wide as what will be.
-        let opt_out = format!("{}/o/{}", self.config.web.public_url, "a".repeat(39));
+        let opt_out = format!("{}/u/{}", self.config.web.public_url, "a".repeat(39));
         let round = Round { at, file, sender, letters, opt_out };
         for page in contacts.chunks(PAGE) {
             for client in self.store.clients(page).await? {
@@ -125,7 +126,8 @@ impl<'a> Rendering<'a> {
             return;
         }
         let Ok(rendered) = self.renderer.letter(written) else { return };
-        let page = paper::page(&rendered, client, round.sender, &self.config.company, written.language, self.now);
+        let (campaign, desk) = (&round.file.campaign, (round.sender, self.config));
+        let page = paper::page(&rendered, client, campaign, desk, written.language, self.now);
         if let Some(Err(error)) = page {
             let kind = MistakeKind::Other(error.to_string());
             let shown = round.file.places.mistake(&letter.template_place(), error.to_string());

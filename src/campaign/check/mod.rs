@@ -9,6 +9,8 @@ mod letters;
 mod sample;
 mod words;
 
+pub(super) use words::sender_of;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

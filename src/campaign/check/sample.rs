@@ -18,8 +18,10 @@ use crate::store::Client;
 
 /// The mistakes that every contact of the campaign would meet.
 pub(super) fn mistakes(file: &CampaignFile, files: &Files, config: &Config, renderer: &Renderer) -> Vec<Mistake> {
-    let Some(sender) = words::sender_of(&file.campaign, config) else { return Vec::new() };
-    let mut data = merge::data(&nobody(), sender, &config.company, &file.campaign, "https://out.example/o/x");
+    // A sender that is not there is told by itself; its letters are looked at all the same.
+    let sender = words::sender_of(&file.campaign, config).or(config.senders.first());
+    let Some(sender) = sender else { return Vec::new() };
+    let mut data = merge::data(&nobody(), sender, &config.company, &file.campaign, "https://out.example/u/x");
     fill(&mut data);
     let mut found = Vec::new();
     let own = file.campaign.language;

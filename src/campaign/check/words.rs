@@ -77,7 +77,7 @@ fn missing_gateway(file: &CampaignFile, config: &Config) -> Option<Mistake> {
 }
 
 /// The sender of a campaign's letters.
-pub(super) fn sender_of<'c>(campaign: &Campaign, config: &'c Config) -> Option<&'c crate::config::Sender> {
+pub(in crate::campaign) fn sender_of<'c>(campaign: &Campaign, config: &'c Config) -> Option<&'c crate::config::Sender> {
     config.find_sender(match &campaign.from {
         From::Owner => None,
         From::Sender(id) => Some(id),

@@ -1,0 +1,29 @@
+//! A progress bar for long work, on a terminal only.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How many are done; silent where nobody looks.
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    /// A bar that counts `what`.
+    pub(super) fn new(what: &'static str) -> Self {
+        // Without a terminal on standard error it draws nothing by itself.
+        let style = ProgressStyle::with_template("{spinner} {human_pos} {msg} ({per_sec})");
+        let bar = ProgressBar::no_length().with_message(what);
+        Self(if let Ok(style) = style { bar.with_style(style) } else { bar })
+    }
+
+    /// `done` so far.
+    pub(super) fn set(&self, done: u64) {
+        self.0.enable_steady_tick(Duration::from_millis(200));
+        self.0.set_position(done);
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
