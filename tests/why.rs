@@ -216,7 +216,7 @@ fn story() -> Facts {
         delivery: Some(DeliveryId(40)),
         contact: Some(ContactId(7)),
         recipient: None,
-        tie: Some("message_id".into()),
+        tie: Some("reply_to".into()),
         confidence: 0.96,
         enhanced: None,
         reason: None,
@@ -443,6 +443,7 @@ async fn tells_what_the_stages_wrote() {
             reply: Some("250 2.0.0 queued".into()),
             reason: None,
             due_at: None,
+            not_after: None,
             gateway_id: None,
             consequences: vec![Consequence::Touch {
                 contact: sara,

@@ -17,6 +17,10 @@ const LISTED: i64 = 20;
 
 /// The arguments of `outreachd client`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  outreachd client show anna.lind@granvik.example
+  outreachd client show \"Granvik Verkstad\"
+  outreachd client export \"Anna Lind\" > anna-lind.json")]
 pub struct Args {
     #[command(subcommand)]
     what: What,

@@ -11,12 +11,23 @@ use super::session::block_on;
 use super::{CommandError, Session, mistakes, output};
 use crate::client::import::{self, ImportError, ImportReport, Mapping, Request, RunError};
 use crate::config::Config;
+use crate::model::text::tame;
 
 /// The arguments of `outreachd import`.
-///
-/// A client that is known already (by the file's id, e-mail address, or company and name)
-/// is updated, never doubled. Bad rows are listed and left out; the good ones are imported.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "A client that is known already (by the file's id, e-mail address, or company and
+name) is updated, never doubled. Bad rows are listed and left out; the good ones are
+imported, and the exit code is 1. An import that was killed shows nothing: run it again.
+The owners that the file names must be appointed first: outreachd manager appoint
+
+Examples:
+  outreachd import clients.csv --dry-run
+  outreachd import clients.csv --mapping crm.toml
+
+A mapping names our fields and their headers, one a line:
+  company = \"Kundens namn\"
+  email   = \"Mejl 2\"
+  phone   = \"\"                # not to be read")]
 pub struct Args {
     /// The CSV file: comma, semicolon or tab; the first line names the columns
     file: PathBuf,
@@ -102,8 +113,8 @@ fn print(report: &ImportReport, out: &mut dyn Write) -> io::Result<()> {
     let known =
         if report.dry_run { format!("{updated} known") } else { format!("{updated} changed, {unchanged} as before") };
     writeln!(out, "{of_rows}: {created} new, {known}; {refused} refused")?;
-    if !report.unmapped_headers.is_empty() {
-        let headers: Vec<_> = report.unmapped_headers.iter().map(|header| format!("`{header}`")).collect();
+    if !report.unmapped_headers.is_empty() && rows + refused > 0 {
+        let headers: Vec<_> = report.unmapped_headers.iter().map(|header| format!("`{}`", tame(header))).collect();
         writeln!(out, "Not read, since no field has such a name: {}. A --mapping can name it.", headers.join(", "))?;
     }
     let last = match (report.dry_run, rows, report.mistakes.len()) {

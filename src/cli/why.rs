@@ -10,10 +10,13 @@ use super::{CommandError, Session, client, output};
 use crate::client::why::{self, Why};
 
 /// The arguments of `outreachd why`.
-///
-/// Says why a contact is in a campaign or left out, what was sent when and by which rule,
-/// what came back, how it was read, and what comes next.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Says why a contact is in a campaign or left out, what was sent when and by which
+rule, what came back, how it was read, and what comes next; times by their clock.
+
+Examples:
+  outreachd why anna.lind@granvik.example
+  outreachd why \"Anna Lind\" --json")]
 pub struct Args {
     /// An e-mail address, a number, an id, a name or a company
     contact: String,

@@ -210,22 +210,24 @@ const ADOPT_CONTACTS: &str = "
     RETURNING id";
 
 /// A file that still names a dead address takes nothing away: the live one was found since.
+/// The rows drive it: a list that is looked through again for each point takes minutes.
 const RETIRE_POINTS: &str = "
     UPDATE contact_point SET state = 'invalid', reason = 'replaced'
-    WHERE state = 'valid' AND EXISTS (
-        SELECT 1 FROM json_each($1) AS r WHERE CAST(r.value->>'contact' AS BIGINT) = contact_point.contact_id
-           AND r.value->>'channel' = contact_point.channel AND r.value->>'folded' <> contact_point.folded
-           AND NOT EXISTS (SELECT 1 FROM contact_point d WHERE d.contact_id = contact_point.contact_id
-                   AND d.channel = contact_point.channel AND d.folded = r.value->>'folded'
-                   AND d.state = 'invalid' AND COALESCE(d.reason, '') <> 'replaced'))
+    FROM (SELECT CAST(r.value->>'contact' AS BIGINT) AS contact, r.value->>'channel' AS channel, r.value->>'folded' AS folded
+          FROM json_each($1) AS r) AS n
+    WHERE contact_point.contact_id = n.contact AND contact_point.channel = n.channel
+      AND contact_point.folded <> n.folded AND contact_point.state = 'valid'
+      AND NOT EXISTS (SELECT 1 FROM contact_point d WHERE d.contact_id = n.contact AND d.channel = n.channel
+              AND d.folded = n.folded AND d.state = 'invalid' AND COALESCE(d.reason, '') <> 'replaced')
     RETURNING contact_id";
 
 /// An address that was only replaced comes back when the file names it again; a dead one never does.
 const REVIVE_POINTS: &str = "
     UPDATE contact_point SET state = 'valid', reason = NULL
-    WHERE state = 'invalid' AND reason = 'replaced' AND EXISTS (
-        SELECT 1 FROM json_each($1) AS r WHERE CAST(r.value->>'contact' AS BIGINT) = contact_point.contact_id
-           AND r.value->>'channel' = contact_point.channel AND r.value->>'folded' = contact_point.folded)
+    FROM (SELECT CAST(r.value->>'contact' AS BIGINT) AS contact, r.value->>'channel' AS channel, r.value->>'folded' AS folded
+          FROM json_each($1) AS r) AS n
+    WHERE contact_point.contact_id = n.contact AND contact_point.channel = n.channel AND contact_point.folded = n.folded
+      AND contact_point.state = 'invalid' AND contact_point.reason = 'replaced'
     RETURNING contact_id";
 
 const INSERT_POINTS: &str = "
@@ -241,18 +243,22 @@ const INSERT_CONSENTS: &str = "
            r.value->>'evidence', $2, CAST(r.value->>'given_at' AS BIGINT)
     FROM json_each($1) AS r
     WHERE NOT EXISTS (SELECT 1 FROM consent k WHERE k.contact_id = CAST(r.value->>'contact' AS BIGINT)
-                         AND k.channel = r.value->>'channel' AND k.evidence = r.value->>'evidence')";
+                         AND k.channel = r.value->>'channel' AND k.evidence = r.value->>'evidence')
+    RETURNING contact_id";
 
+/// Only what the file does not name any more, so that a file that changes nothing writes nothing.
 const DELETE_MARKS: &str = "
-    DELETE FROM account_mark WHERE EXISTS (
-        SELECT 1 FROM json_each($1) AS r WHERE CAST(r.value->>'account' AS BIGINT) = account_mark.account_id
-           AND r.value->>'kind' = account_mark.kind)";
+    DELETE FROM account_mark
+    WHERE (account_id, kind) IN (SELECT CAST(r.value->>'account' AS BIGINT), r.value->>'kind' FROM json_each($1) AS r)
+      AND (account_id, kind, mark) NOT IN (SELECT CAST(r.value->>'account' AS BIGINT), r.value->>'kind', r.value->>'mark'
+              FROM json_each($1) AS r WHERE r.value->>'mark' IS NOT NULL)
+    RETURNING account_id";
 
 const INSERT_MARKS: &str = "
     INSERT INTO account_mark (account_id, kind, mark)
     SELECT DISTINCT CAST(r.value->>'account' AS BIGINT), r.value->>'kind', r.value->>'mark' FROM json_each($1) AS r
     WHERE r.value->>'mark' IS NOT NULL
-    ON CONFLICT (account_id, kind, mark) DO NOTHING";
+    ON CONFLICT (account_id, kind, mark) DO NOTHING RETURNING account_id";
 
 impl Store {
     /// Begins an import of `file`.
@@ -289,7 +295,7 @@ impl Store {
             let placed = place(records, &contacts, &accounts, &mut next);
             let list = rows(&placed)?;
             sqlx::query(INSERT_ACCOUNTS).bind(rows(&first_of_account(&placed))?).bind(batch.0).execute(&mut *tx).await?;
-            let changed_accounts = sqlx::query_scalar::<_, i64>(UPDATE_ACCOUNTS).bind(list.clone()).fetch_all(&mut *tx).await?;
+            let mut changed_accounts = sqlx::query_scalar::<_, i64>(UPDATE_ACCOUNTS).bind(list.clone()).fetch_all(&mut *tx).await?;
             sqlx::query(INSERT_CONTACTS).bind(list.clone()).bind(batch.0).execute(&mut *tx).await?;
             sqlx::query(ADOPT_ACCOUNTS).bind(list.clone()).bind(batch.0).execute(&mut *tx).await?;
             let adopted = sqlx::query_scalar::<_, i64>(ADOPT_CONTACTS).bind(list.clone()).bind(batch.0).fetch_all(&mut *tx).await?;
@@ -300,10 +306,12 @@ impl Store {
             changed.extend(sqlx::query_scalar::<_, i64>(REVIVE_POINTS).bind(points.clone()).fetch_all(&mut *tx).await?);
             changed.extend(sqlx::query_scalar::<_, i64>(INSERT_POINTS).bind(points).fetch_all(&mut *tx).await?);
             let marks = rows(&marks(&placed))?;
-            sqlx::query(DELETE_MARKS).bind(marks.clone()).execute(&mut *tx).await?;
-            sqlx::query(INSERT_MARKS).bind(marks).execute(&mut *tx).await?;
+            let gone = sqlx::query_scalar::<_, i64>(DELETE_MARKS).bind(marks.clone()).fetch_all(&mut *tx).await?;
+            let come = sqlx::query_scalar::<_, i64>(INSERT_MARKS).bind(marks).fetch_all(&mut *tx).await?;
+            changed_accounts.extend(gone.into_iter().chain(come));
             let consents = rows(&consents(&placed, &mut next))?;
-            sqlx::query(INSERT_CONSENTS).bind(consents).bind(act.actor.clone()).execute(&mut *tx).await?;
+            let agreed = sqlx::query_scalar::<_, i64>(INSERT_CONSENTS).bind(consents).bind(act.actor.clone());
+            changed.extend(agreed.fetch_all(&mut *tx).await?);
             for row in placed.iter().filter(|row| row.record.suppressed) {
                 sqlx::query("INSERT INTO suppression (id, scope, value, reason, actor, at) VALUES ($1, 'contact', $2, 'opt_out', $3, $4)
                              ON CONFLICT DO NOTHING")

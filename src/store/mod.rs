@@ -57,6 +57,8 @@ pub use status::{StateCount, Status};
 pub use tasks::TaskRow;
 pub use timeline::TimelineRow;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -280,7 +282,12 @@ impl Store {
             Engine::Sqlite { writer, .. } => SQLITE.run(writer).await,
             Engine::Postgres(pool) => POSTGRES.run(pool).await,
         };
-        done.map_err(|error: MigrateError| StoreError::Migrate(error.to_string()))
+        done.map_err(|error| match error {
+            MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => {
+                StoreError::Migrate(describe(&cause))
+            }
+            other => StoreError::Migrate(other.to_string()),
+        })
     }
 
     /// Asks the database for a sign of life.
@@ -311,6 +318,11 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
     }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         return Err(fail(format!("there is no folder `{}`; make it first", folder.display())));
+    }
+    if migration == Migration::Apply {
+        // Clients' addresses are nobody else's to read; the log beside it gets the same
+        // rights. Where this fails, opening fails next, and says why.
+        drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path));
     }
     let options = SqliteConnectOptions::new()
         .filename(path)

@@ -34,6 +34,18 @@ pub struct Appointment {
     pub at: Timestamp,
 }
 
+/// Whether `$1` is a head, how many heads stay, and whether `$2` is there to succeed.
+const WHO_STAYS: &str = "
+    SELECT COUNT(CASE WHEN id = $1 AND role = 'head' THEN 1 END), COUNT(CASE WHEN active = 1 AND role = 'head' THEN 1 END),
+           COUNT(CASE WHEN active = 1 AND id = $2 THEN 1 END) FROM users";
+
+const HAND_ACCOUNTS: &str = "UPDATE account SET owner_id = $2 WHERE owner_id = $1";
+
+const HAND_TASKS: &str = "UPDATE task SET user_id = $2 WHERE user_id = $1 AND done_at IS NULL";
+
+const INSERT_DISMISSAL: &str = "
+    INSERT INTO appointment (id, user_id, act, actor, reason, successor, at) VALUES ($1, $2, 'dismiss', $3, $4, $5, $6)";
+
 #[derive(sqlx::FromRow)]
 struct UserSql {
     id: i64,
@@ -170,51 +182,35 @@ impl Store {
             if dismissed == 0 {
                 return Err(StoreError::Refused("they are dismissed already".into()));
             }
-            let (heads, heirs) = sqlx::query_as::<_, (i64, i64)>(
-                "SELECT COUNT(CASE WHEN role = 'head' THEN 1 END), COUNT(CASE WHEN id = $1 THEN 1 END) FROM users WHERE active = 1",
-            )
-            .bind(heir.map(|id| id.0))
-            .fetch_one(&mut *tx)
-            .await?;
-            // Dismissing a manager where no head was ever appointed is not the last head's matter.
-            let was_head = sqlx::query_scalar::<_, String>("SELECT role FROM users WHERE id = $1")
+            let (was_head, heads, heirs) = sqlx::query_as::<_, (i64, i64, i64)>(WHO_STAYS)
                 .bind(user.0)
+                .bind(heir.map(|id| id.0))
                 .fetch_one(&mut *tx)
-                .await?
-                == "head";
-            if was_head && heads == 0 {
+                .await?;
+            if was_head == 1 && heads == 0 {
                 return Err(StoreError::Refused(LAST_HEAD.into()));
             }
             if successor.is_some() && heirs == 0 {
                 return Err(StoreError::Refused("the successor must be somebody else who is appointed now".into()));
             }
-            let moved = sqlx::query("UPDATE account SET owner_id = $2 WHERE owner_id = $1")
-                .bind(user.0)
-                .bind(heir.map(|id| id.0))
-                .execute(&mut *tx)
-                .await?
-                .rows_affected();
-            let tasks = sqlx::query("UPDATE task SET user_id = $2 WHERE user_id = $1 AND done_at IS NULL")
-                .bind(user.0)
-                .bind(heir.map(|id| id.0))
-                .execute(&mut *tx)
-                .await?
-                .rows_affected();
+            let (from, to) = (user.0, heir.map(|id| id.0));
+            let moved = sqlx::query(HAND_ACCOUNTS).bind(from).bind(to).execute(&mut *tx).await?.rows_affected();
+            let tasks = sqlx::query(HAND_TASKS).bind(from).bind(to).execute(&mut *tx).await?.rows_affected();
             if heir.is_none() && moved + tasks > 0 {
                 return Err(StoreError::Refused(format!(
                     "they own {moved} clients and {tasks} open tasks; say who takes them over: --to EMAIL"
                 )));
             }
-            sqlx::query("INSERT INTO appointment (id, user_id, act, actor, reason, successor, at) VALUES ($1, $2, 'dismiss', $3, $4, $5, $6)")
+            sqlx::query(INSERT_DISMISSAL)
                 .bind(ids.start)
-                .bind(user.0)
+                .bind(from)
                 .bind(act.actor.clone())
                 .bind(reason)
-                .bind(heir.map(|id| id.0))
+                .bind(to)
                 .bind(micros(act.at))
                 .execute(&mut *tx)
                 .await?;
-            let diff = json!({ "active": [1, 0], "accounts_to": [user.0, heir.map(|id| id.0)], "accounts": moved, "tasks": tasks, "reason": reason });
+            let diff = json!({ "active": [1, 0], "accounts_to": [from, to], "accounts": moved, "tasks": tasks, "reason": reason });
             log_changes!(tx, act, ids.start + 1, None, &[Change::new("users", user.0, diff)]);
             moved
         });

@@ -22,7 +22,9 @@ async fn backs_up_while_a_daemon_runs_and_only_its_owner_reads_it() {
     let store = office.store().await;
     let _daemon = store.lock().unwrap();
     office.run(&["backup", "copy.db"]).well();
-    assert_eq!(std::fs::metadata(office.path("copy.db")).unwrap().permissions().mode() & 0o777, 0o600);
+    for name in ["copy.db", "outreachd.db"] {
+        assert_eq!(std::fs::metadata(office.path(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+    }
     let noted = store.changes("database", "backup").await.unwrap();
     assert_eq!(noted[0].diff["file"], "copy.db");
     let again = office.run(&["backup", "copy.db"]).refused();

@@ -96,11 +96,13 @@ impl Office {
         self.path("outreachd.db")
     }
 
-    /// The names in the folder, without the configuration and the daemon's lock.
+    /// The names in the folder, without the configuration, and without what stands beside
+    /// the database: the daemon's lock, and the log that a failed command leaves to the next.
     pub fn files(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.folder.path()).unwrap();
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.retain(|name| name != "outreachd.toml" && name != "outreachd.db.lock");
+        let beside = ["outreachd.toml", "outreachd.db.lock", "outreachd.db-wal", "outreachd.db-shm"];
+        names.retain(|name| !beside.contains(&name.as_str()));
         names.sort();
         names
     }

@@ -142,7 +142,10 @@ pub fn check(
             Some(false) => "was dismissed",
             None => "is nobody who was appointed",
         };
-        let hint = format!("appoint them first: outreachd manager appoint {}; see --help", owner.as_str());
+        let hint = format!(
+            "appoint them first: outreachd --as HEAD manager appoint {} --name NAME --reason WHY",
+            owner.as_str()
+        );
         Err(NoOwner { why, hint })
     };
     read_owned(file, bytes, &options, &appointed)

@@ -226,15 +226,12 @@ fn answered(row: &ResponseRow, at: Timestamp, clock: &mut Clock) -> Vec<WhyLine>
         ResponseKind::Delayed | ResponseKind::Delivered | ResponseKind::Complaint => "report",
         ResponseKind::Other => "mail",
     };
-    let by = match row.tie.as_deref() {
-        Some("message_id") => "by In-Reply-To".to_owned(),
-        Some("token") => "by its token".to_owned(),
-        Some("recipient") => "by the recipient's address".to_owned(),
-        Some("gateway_id") => "by the gateway's id".to_owned(),
-        Some(other) => format!("by {}", tame(other).replace('_', " ")),
-        None => "to no letter of ours".to_owned(),
+    let conflict = match (row.evidence.get("conflict").is_some(), row.review) {
+        (true, _) => "in conflict, a person must look",
+        (false, true) => "a person must look",
+        (false, false) => "no conflict",
     };
-    let conflict = if row.review { "a person must look" } else { "no conflict" };
+    let by = tie(row.tie.as_deref());
     let name = row.kind.name();
     let (kind, detail) = name.split_once('.').unwrap_or((&name, &name));
     let mut text = format!("{} {:.2}", detail.replace('_', " "), row.confidence);
@@ -255,6 +252,24 @@ fn answered(row: &ResponseRow, at: Timestamp, clock: &mut Clock) -> Vec<WhyLine>
         WhyLine::new(word, "tied", format!("{} {by}, {conflict}", clock.minute(at))),
         WhyLine::new("read", kind.replace('_', "-"), text),
     ]
+}
+
+/// By what an answer was tied to its letter; `respond` stores the word.
+fn tie(word: Option<&str>) -> String {
+    let known = match word {
+        Some("verp") => "by the address it came to",
+        Some("header") => "by our header in the returned mail",
+        Some("message_id") => "by the returned mail's Message-ID",
+        Some("envid") => "by the envelope's id",
+        Some("reply_to") => "by In-Reply-To",
+        Some("references") => "by References",
+        Some("original_recipient" | "final_recipient") => "by the recipient it names",
+        Some("sender") => "by its writer's address",
+        Some("token") => "by the link's token",
+        Some(other) => return format!("by {}", tame(other).replace('_', " ")),
+        None => "to no letter of ours",
+    };
+    known.to_owned()
 }
 
 fn ended(facts: &Facts, revision: Option<&AppliedRevision>, plan: &PlanRow) -> WhyLine {
