@@ -19,6 +19,7 @@ use crate::model::address::EmailAddress;
 use crate::model::text::tame;
 use crate::store::{Result, Status, Store};
 
+pub use client::{Event, events};
 pub use expected::mistakes;
 
 /// Whose stories are told.

@@ -15,16 +15,31 @@ use crate::model::task::TaskKind;
 use crate::model::text::tame;
 use crate::store::{AttemptRow, AttemptState, DeliveryRow, ResponseRow, SuppressionRow};
 
-/// What happened: when, a word for it, and one line or two.
-struct Event {
-    at: Timestamp,
-    word: &'static str,
-    text: Vec<String>,
+/// One thing that happened with a client.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// A word for it: a channel, or what came back.
+    pub word: &'static str,
+    /// A line or two about it.
+    pub text: Vec<String>,
 }
 
 /// The client's name, then a line for each thing that happened.
 pub(super) fn lines(facts: &Facts, consents: &[Consent]) -> Vec<String> {
     let zone = TimeZone::get(&facts.client.contact.zone).unwrap_or(TimeZone::UTC);
+    let mut lines = vec![format!("{}, {}", facts.client.contact.name, facts.client.account.name)];
+    for Event { at, word, text } in events(facts, consents) {
+        let mut text = text.into_iter();
+        lines.push(format!("  {}  {word:<8} {}", local(at, &zone), text.next().unwrap_or_default()));
+        lines.extend(text.map(|line| format!("  {:20}{line}", "")));
+    }
+    lines
+}
+
+/// What happened with a client, in order.
+pub fn events(facts: &Facts, consents: &[Consent]) -> Vec<Event> {
     let mut events = Vec::new();
     for row in &facts.deliveries {
         let attempts = facts.attempts.get(&row.id).map_or(&[][..], Vec::as_slice);
@@ -33,13 +48,7 @@ pub(super) fn lines(facts: &Facts, consents: &[Consent]) -> Vec<String> {
     }
     events.extend(facts.responses.iter().filter_map(|row| answer(facts, row)));
     events.sort_by_key(|event| event.at);
-    let mut lines = vec![format!("{}, {}", facts.client.contact.name, facts.client.account.name)];
-    for Event { at, word, text } in events {
-        let mut text = text.into_iter();
-        lines.push(format!("  {}  {word:<8} {}", local(at, &zone), text.next().unwrap_or_default()));
-        lines.extend(text.map(|line| format!("  {:20}{line}", "")));
-    }
-    lines
+    events
 }
 
 /// One try at one letter.

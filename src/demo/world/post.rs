@@ -43,7 +43,9 @@ impl Letter {
             reply_to: reply_to.address()?.to_owned(),
             bounces: received.from.clone(),
             from: message.from()?.first()?.name().unwrap_or_default().to_owned(),
-            at: message.date().map(|date| format!("{}-{:02}-{:02} {:02}:{:02}", date.year, date.month, date.day, date.hour, date.minute)),
+            at: message.date().map(|date| {
+                format!("{}-{:02}-{:02} {:02}:{:02}", date.year, date.month, date.day, date.hour, date.minute)
+            }),
             text: message.body_text(0).unwrap_or_default().into_owned(),
             head: raw.split("\r\n\r\n").next().unwrap_or_default().to_owned(),
             one_click: one_click(&message),
