@@ -62,13 +62,14 @@ async fn show(folder: &Folder, args: &Args) -> anyhow::Result<()> {
         house.serve(listener, Router::new());
         let told = tell(&mut house).await;
         house.close().await;
-        return told;
+        told?;
+        return output::lines(&[story::LAST]);
     }
     let (orders, mut ordered) = mpsc::channel(1);
     let (store, clock, servers) = (house.store.clone(), house.clock.clone(), house.servers.clone());
     house.serve(listener, pages::router(Site { store, clock, servers, orders }));
     tell(&mut house).await?;
-    output::lines(&[String::new(), format!("It is shown at {url}/ until Ctrl-C.")])?;
+    output::lines(&[format!("Every letter, fax page and timeline: {url}/ (until Ctrl-C)")])?;
     while let Some(Order { until, done }) = ordered.recv().await {
         let lived = house.live(until).await.map_err(|error| format!("{error:#}"));
         // A browser that has gone does not want to know.

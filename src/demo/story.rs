@@ -28,6 +28,9 @@ const TOLD: [&str; 3] = ["anna.lind@granvik.example", "oskar.nyman@bergtorp.exam
 const READER: &str = "karin.ek@fyrljus.example";
 const DIGEST_LINES: usize = 1;
 
+/// The last line, for who has seen the story only in the terminal.
+pub const LAST: &str = "In the browser, with every letter, fax page and timeline: outreachd demo";
+
 /// What people did before the daemon did the rest.
 pub struct Opening {
     /// The clients in the database.
@@ -107,11 +110,7 @@ pub fn ending(ending: &Ending) -> Vec<String> {
     let text = |key: &str| ending.digest.as_ref().and_then(|digest| digest[key].as_str()).unwrap_or_default();
     lines.push(format!("  {}", tame(text("subject"))));
     lines.extend(text("text").lines().take(DIGEST_LINES).map(|line| format!("  {}", tame(line))));
-    lines.extend([
-        "  ...".to_owned(),
-        String::new(),
-        "In the browser, with every letter, fax page and timeline: outreachd demo".to_owned(),
-    ]);
+    lines.extend(["  ...".to_owned(), String::new()]);
     lines
 }
 

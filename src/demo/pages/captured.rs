@@ -50,10 +50,25 @@ fn read(number: usize, received: &Received) -> Mail {
     }
 }
 
-/// The numbers of the captured faxes to a telephone number, oldest first.
-pub(super) fn faxes_to(servers: &Servers, number: &str) -> Vec<usize> {
-    let faxes = servers.gateway.faxes();
-    faxes.iter().enumerate().filter(|(_, fax)| fax.to == number).map(|(index, _)| index).collect()
+/// A captured fax as the pages name it.
+pub(super) struct Fax {
+    /// The number of the first call in which it went, in order of arrival.
+    pub(super) number: usize,
+    /// The calls it took: each sends the same pages.
+    pub(super) calls: usize,
+}
+
+/// The captured faxes to a telephone number, oldest first.
+pub(super) fn faxes_to(servers: &Servers, number: &str) -> Vec<Fax> {
+    let taken = servers.gateway.faxes();
+    let mut faxes: Vec<Fax> = Vec::new();
+    for (number, one) in taken.iter().enumerate().filter(|(_, fax)| fax.to == number) {
+        match faxes.iter_mut().find(|fax| taken[fax.number].pdf == one.pdf) {
+            Some(known) => known.calls += 1,
+            None => faxes.push(Fax { number, calls: 1 }),
+        }
+    }
+    faxes
 }
 
 /// `GET /mails/{number}`: the letter.

@@ -1,12 +1,13 @@
 //! One client: what happened, why, and what was sent to them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::captured::{self, Mail};
+use super::captured::{self, Fax, Mail};
 use super::{Site, Trouble, frame};
 use crate::client::why;
 use crate::demo::company;
@@ -19,8 +20,10 @@ pub(super) async fn show(State(site): State<Arc<Site>>, Path(contact): Path<i64>
     let facts = why::load(&site.store, contact, site.clock.now()).await?;
     let events = story::events(&facts, &site.store.consents(contact).await?);
     let client = &facts.client.contact;
-    let mails = client.email.as_ref().map(|email| captured::mails_to(&site.servers, email.as_str()));
-    let faxes = client.fax.as_ref().map(|number| captured::faxes_to(&site.servers, number.as_str()));
+    // Where letters went, and not where they would go today: a dead address is no longer the client's.
+    let addresses: BTreeSet<_> = facts.deliveries.iter().map(|row| row.address.as_str()).collect();
+    let mails: Vec<_> = addresses.iter().flat_map(|address| captured::mails_to(&site.servers, address)).collect();
+    let faxes: Vec<_> = addresses.iter().flat_map(|number| captured::faxes_to(&site.servers, number)).collect();
     let owner = facts.client.owner.as_ref().map_or("nobody", |owner| owner.name.as_str());
     let content = html! {
         p.soft { (facts.client.account.name) ", " (facts.client.account.city.as_ref().map_or("", |city| city.as_str()))
@@ -30,18 +33,18 @@ pub(super) async fn show(State(site): State<Arc<Site>>, Path(contact): Path<i64>
             section {
                 h2 { "What happened" }
                 (timeline(&events))
-                h2 { "Why" }
-                p.soft { "Each decision with its rule, as " code { "outreachd why" } " prints it." }
-                pre { (why::tell(&facts)) }
             }
             section {
                 h2 { "What was sent" }
-                @for fax in faxes.iter().flatten() { (fax_page(*fax)) }
-                @for mail in mails.iter().flatten() { (letter(mail)) }
-                @if mails.iter().flatten().next().is_none() {
-                    p { "No letter has been taken for them." }
-                }
+                @for fax in &faxes { (fax_page(fax)) }
+                @for mail in &mails { (letter(mail)) }
+                @if mails.is_empty() && faxes.is_empty() { p { "No letter to them was taken." } }
             }
+        }
+        section {
+            h2 { "Why" }
+            p.soft { "Each decision with its rule, as " code { "outreachd why" } " prints it." }
+            pre { (why::tell(&facts)) }
         }
     };
     Ok(frame::page(client.name.as_str(), &content))
@@ -80,12 +83,13 @@ pub(super) fn letter(mail: &Mail) -> Markup {
     }
 }
 
-fn fax_page(number: usize) -> Markup {
-    let address = format!("/faxes/{number}");
+fn fax_page(fax: &Fax) -> Markup {
+    let address = format!("/faxes/{}", fax.number);
     html! {
         article {
             h3 { "Fax" }
-            iframe.fax title="the fax's pages" src=(address) loading="lazy" {}
+            p.soft { @if fax.calls == 1 { "in one call" } @else { "in " (fax.calls) " calls" } }
+            iframe.fax title="the fax's pages" src={ (address) "#toolbar=0&navpanes=0&view=FitH" } loading="lazy" {}
             p { a href=(address) { "The page as PDF" } }
         }
     }

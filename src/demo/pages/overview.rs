@@ -14,7 +14,7 @@ use crate::demo::company;
 use crate::model::delivery::DeliveryState;
 use crate::model::id::ContactId;
 use crate::model::plan::{PlanState, StopReason};
-use crate::store::{Client, DeliveryFilter, PlanRow};
+use crate::store::{Client, DeliveryFilter, PauseRow, PauseScope, PlanRow};
 
 /// More answers than the demo's clients give.
 const MOST: i64 = 10_000;
@@ -82,24 +82,46 @@ async fn read(site: &Site) -> Result<Vec<Line>, Trouble> {
         let words = words.replace("opt_out.", "opted out: ").replace('_', " ");
         news.extend(row.contact.map(|contact| (contact, words)));
     }
+    let pauses = site.store.pauses(site.clock.now()).await?;
     let mut lines: Vec<_> = plans
         .iter()
         .filter_map(|plan| {
             let client = clients.remove(&plan.contact)?;
-            Some(Line { client, news: news.remove(&plan.contact), next: next(plan) })
+            let next = match pauses.iter().find(|pause| covers(pause, &client)) {
+                Some(pause) if plan.state == PlanState::Active => waits(pause),
+                _ => next(plan, client.contact.email.is_some()),
+            };
+            Some(Line { client, news: news.remove(&plan.contact), next })
         })
         .collect();
     lines.sort_by_key(|line| (line.news.is_none(), line.client.account.name.to_string()));
     Ok(lines)
 }
 
-fn next(plan: &PlanRow) -> String {
+fn covers(pause: &PauseRow, client: &Client) -> bool {
+    match &pause.scope {
+        PauseScope::All => true,
+        PauseScope::Campaign(id) => id == company::CAMPAIGN_ID,
+        PauseScope::Contact(id) => *id == client.contact.id,
+        PauseScope::Domain(domain) => client.contact.email.as_ref().is_some_and(|email| email.domain() == domain),
+    }
+}
+
+fn waits(pause: &PauseRow) -> String {
+    match pause.until {
+        Some(until) => format!("waits until {}", company::zone().to_datetime(until).strftime("%a %-d %b")),
+        None => "waits for a person".to_owned(),
+    }
+}
+
+fn next(plan: &PlanRow, has_email: bool) -> String {
     match (plan.state, plan.stop_reason, &plan.step, plan.next_at) {
         (PlanState::Done, ..) => "every letter is out".to_owned(),
         (PlanState::Stopped, Some(StopReason::Reply), ..) => "ended: answered".to_owned(),
         (PlanState::Stopped, Some(StopReason::OptOut), ..) => "ended: opted out".to_owned(),
         (PlanState::Stopped, Some(StopReason::Unreachable), ..) => "ended: nothing reaches them".to_owned(),
         (PlanState::Stopped, ..) => "ended".to_owned(),
+        (PlanState::Active, ..) if !has_email => "what goes by fax or call".to_owned(),
         (PlanState::Active, _, Some(step), Some(at)) => {
             format!("{step}, {}", company::zone().to_datetime(at).strftime("%a %-d %b %H:%M"))
         }
