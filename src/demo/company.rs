@@ -25,7 +25,8 @@ pub const MAILBOX: &str = "svar";
 pub const CAMPAIGN_ID: &str = "led-i-lagret";
 /// The name of the file of clients.
 pub const CLIENT_FILE: &str = "clients.csv";
-/// The clients.
+/// The clients. The order of the rows is part of the story: it gives the ids, and
+/// these say who is left in peace, who gets which variant, and at which minute.
 pub const CLIENTS: &str = include_str!("world/clients.csv");
 
 const CAMPAIGN: &str = include_str!("../../config/campaigns/led-i-lagret.toml");

@@ -6,6 +6,7 @@
 mod client;
 mod expected;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
@@ -51,6 +52,8 @@ pub struct Ending {
     pub status: Status,
     /// The manager's newest digest.
     pub digest: Option<Value>,
+    /// When it was due.
+    pub digest_at: Option<Timestamp>,
     /// The manager.
     pub reader: String,
 }
@@ -78,7 +81,7 @@ pub fn opening(opening: &Opening) -> Vec<String> {
 ///
 /// # Errors
 /// The database does not answer, or a client of the story is not there.
-pub async fn read(store: &Store, now: jiff::Timestamp) -> Result<Ending> {
+pub async fn read(store: &Store, now: Timestamp) -> Result<Ending> {
     let mut clients = Vec::new();
     for address in TOLD {
         for contact in store.find_contacts(address, 1).await? {
@@ -89,23 +92,23 @@ pub async fn read(store: &Store, now: jiff::Timestamp) -> Result<Ending> {
     }
     let reader = EmailAddress::parse(READER).expect("a plain address");
     let reader = store.find_user(&reader).await?;
-    let digest = match &reader {
-        Some(user) => store.latest_digest(user.id).await?,
-        None => None,
+    let (digest, digest_at) = match &reader {
+        Some(user) => (store.latest_digest(user.id).await?, store.last_digest(user.id).await?),
+        None => (None, None),
     };
     let reader = reader.map(|user| user.name.to_string()).unwrap_or_default();
-    Ok(Ending { clients, status: store.status(now).await?, digest, reader })
+    Ok(Ending { clients, status: store.status(now).await?, digest, digest_at, reader })
 }
 
-/// The lines about the ending; `when` is when the digest came.
+/// The lines about the ending.
 pub fn ending(ending: &Ending) -> Vec<String> {
     let mut lines: Vec<String> = ending.clients.iter().flatten().cloned().collect();
-    let when = local(company::end_of_story(), &company::zone());
+    let when = ending.digest_at.map(|at| local(at, &company::zone())).unwrap_or_default();
     lines.extend([
         String::new(),
         ending.status.sum_line(Some(company::CAMPAIGN_ID)),
         String::new(),
-        format!("{} 07:30  digest to {} (in her language)", when.split(' ').next().unwrap_or_default(), ending.reader),
+        format!("{when}  digest to {} (in her language)", ending.reader),
     ]);
     let text = |key: &str| ending.digest.as_ref().and_then(|digest| digest[key].as_str()).unwrap_or_default();
     lines.push(format!("  {}", tame(text("subject"))));
@@ -115,6 +118,6 @@ pub fn ending(ending: &Ending) -> Vec<String> {
 }
 
 /// `Mon 08:34`.
-pub(super) fn local(at: jiff::Timestamp, zone: &TimeZone) -> String {
+pub(super) fn local(at: Timestamp, zone: &TimeZone) -> String {
     zone.to_datetime(at).strftime("%a %H:%M").to_string()
 }
