@@ -53,7 +53,8 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let now = options.clock.now();
     let daemon = store.register_daemon(now).await?;
     report_pauses(&store, now).await?;
-    use crate::respond;
+    // Compiling the rules for reading answers takes a moment, once: not at the first answer.
+    tokio::task::spawn_blocking(respond::read::prepare);
     loop {
         let serving = Serving { options: &options, store: &store, keys: &keys, daemon, config: Arc::clone(&config) };
         match serving.until_signal(&listener, &mut signals).await? {
