@@ -1,7 +1,5 @@
 //! From plans to deliveries: calls, runs of a cron, consents that went, summer time.
 
-#![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
-
 mod support;
 
 use outreachd::demo::mail_server::{Answer, Facts};
