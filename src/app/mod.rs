@@ -7,6 +7,8 @@
 
 pub mod daemon;
 mod reload;
+mod ring;
+mod signals;
 pub mod stages;
 pub mod virtual_time;
 mod watch;

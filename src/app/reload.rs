@@ -6,6 +6,7 @@ use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
 use super::daemon::Options;
+use super::watch;
 use crate::config::{self, Config, ConfigError};
 
 /// The configuration as it is now, and a listener if its address changed. Everything that
@@ -22,6 +23,9 @@ pub(super) async fn read(options: &Options, old: &Arc<Config>) -> Result<(Config
     }
     if let Some(fax) = &config.fax {
         crate::transport::fax::Gateway::new(fax).map_err(|error| one(error.to_string()))?;
+    }
+    if let Some(url) = &config.daemon.heartbeat_url {
+        watch::caller(url).map_err(|error| one(error.to_string()))?;
     }
     let listener = if config.web.listen == old.web.listen {
         None

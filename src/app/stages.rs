@@ -98,12 +98,25 @@ impl Stage {
                 deliver.turn(now).await.map_err(|error| error.to_string())
             }
             Self::Respond(parts, _, respond) => {
-                respond.turn(&parts.store, &parts.config, &parts.keys, now).await.map_err(|error| error.to_string())
+                let turn = respond.turn(&parts.store, &parts.config, &parts.keys, now).await;
+                // A turn that only waits until the next try went no better than the one before.
+                match (turn, respond.trouble()) {
+                    (Ok(_), Some(trouble)) => Err(trouble.to_owned()),
+                    (turn, _) => turn.map_err(|error| error.to_string()),
+                }
             }
             Self::Digest(parts) => {
                 digest::turn(&parts.store, &parts.config, &parts.keys, now).await.map_err(|error| error.to_string())
             }
             Self::Keep(parts) => keep(parts, now).await,
+        }
+    }
+
+    /// What it needs from outside the program, and what is wrong with each.
+    pub fn ways(&self) -> Vec<(String, Option<String>)> {
+        match self {
+            Self::Deliver(_, deliver) => deliver.ways(),
+            _ => Vec::new(),
         }
     }
 

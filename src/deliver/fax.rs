@@ -12,6 +12,7 @@ use super::decide::{self, Surroundings};
 use super::ledger::NoHandoff;
 use super::letter::Outgoing;
 use super::mail::{Batch, release};
+use super::rests::Pause;
 use super::{COOL_DOWN, Deliver, DeliverError, after};
 use crate::config::Config;
 use crate::model::address::{Address, PhoneNumber};
@@ -70,8 +71,9 @@ impl Deliver {
     /// Hands a batch of faxes to the gateway; says how many deliveries it moved.
     pub(super) async fn fax_lane(&self, lane: &str, now: Timestamp) -> Result<usize, DeliverError> {
         let Some(gateway) = &self.fax.gateway else {
-            tracing::error!("faxes wait, but the configuration has no [fax] section");
-            self.cool(lane, COOL_DOWN * 10);
+            if self.failed(lane, "no gateway is configured", Pause::LONG) {
+                tracing::error!("faxes wait, but the configuration has no [fax] section");
+            }
             return Ok(0);
         };
         let claimed = self.store.claim(self.daemon, lane, now, BATCH).await?;
@@ -79,7 +81,7 @@ impl Deliver {
         let (mut releases, mut moved) = (Vec::new(), 0);
         for one in &claimed {
             let around = batch.around(self, one, self.clock.now());
-            if self.stop.is_cancelled() || self.cooling_until(lane).is_some_and(|until| until > now) {
+            if self.stop.is_cancelled() || self.rests.until(lane, now).is_some() {
                 releases.push(decide::forbidden(one, "paused", around));
                 continue;
             }
@@ -92,8 +94,8 @@ impl Deliver {
                 Err(reason) => {
                     tracing::error!(
                         delivery.id = one.row.id.0,
-                        reason,
-                        "a fax is held; see `outreachd deliveries list --state held`"
+                        "fax {} is held, see `outreachd deliveries list --state held`: {reason}",
+                        one.row.id
                     );
                     releases.push(decide::release(one, DeliveryState::Held, reason));
                 }
@@ -149,11 +151,15 @@ impl Deliver {
         let soon = after(around.now, COOL_DOWN);
         let finish = match gateway.submit(&job).await {
             Submission::Submitted { gateway_id } => {
+                if self.rests.works(lane) {
+                    tracing::info!("faxes leave again");
+                }
                 Finish { gateway_id: Some(gateway_id), ..finish(AttemptState::Submitted, None, None) }
             }
             Submission::NotSent(why) => {
-                tracing::error!(why, "no fax leaves for now");
-                self.cool(lane, COOL_DOWN);
+                if self.failed(lane, &why, Pause::SHORT) {
+                    tracing::error!("no fax leaves for now, all of them wait: the gateway: {why}");
+                }
                 Finish {
                     due_at: Some(soon),
                     ..finish(AttemptState::Retry, Some("gateway_unreachable".into()), Some(why))
@@ -165,7 +171,7 @@ impl Deliver {
             }
             Submission::Refused { reason, kind } => {
                 if fax_retry::pauses_channel(kind) {
-                    tracing::error!(reason, "the fax gateway refuses our account; no fax leaves for an hour");
+                    tracing::error!("the fax gateway refuses our account, no fax leaves for an hour: {reason}");
                     self.cool(lane, COOL_DOWN * 60);
                 }
                 let status = FaxStatus {
@@ -198,7 +204,7 @@ impl Deliver {
             }
             match gateway.get(&gateway_id).await {
                 Ok(status) => turn.done += self.ended(delivery, attempt, &status).await?,
-                Err(error) => tracing::warn!(delivery.id = delivery.0, %error, "cannot ask how a fax stands"),
+                Err(error) => tracing::warn!(delivery.id = delivery.0, "cannot ask how fax {delivery} stands: {error}"),
             }
             turn.next_at = earliest(turn.next_at, Some(after(now, self.fax.poll)));
         }
@@ -274,7 +280,7 @@ impl Deliver {
             }
             Ok(None) => Ok(0),
             Err(error) => {
-                tracing::warn!(delivery.id = delivery.0, %error, "cannot look an uncertain fax up");
+                tracing::warn!(delivery.id = delivery.0, "cannot look uncertain fax {delivery} up: {error}");
                 Ok(0)
             }
         }

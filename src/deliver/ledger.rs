@@ -15,13 +15,16 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::model::act::Act;
 use crate::model::id::{AttemptId, DaemonId};
-use crate::store::{Finish, Handoff, Store};
+use crate::store::{Finish, Handoff, Store, StoreError};
 
 /// Requests that one commit takes at most.
 const MOST: usize = 256;
 
-/// The pause before a result that could not be written is tried again.
-const AGAIN: Duration = Duration::from_millis(500);
+/// The pause before a result that could not be written is tried again; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// Why a body may not leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,11 +129,10 @@ impl Writer {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "cannot write to the database; no mail leaves until it answers");
                 for (_, reply) in begun {
                     tell(reply, Err(NoHandoff::Store));
                 }
-                self.insist(&results).await;
+                self.insist(&results, error).await;
             }
         }
         for reply in finished {
@@ -138,18 +140,33 @@ impl Writer {
         }
     }
 
-    /// Tries results again until they are written: each is a mail that left.
-    async fn insist(&self, results: &[Finish]) {
+    /// Tries results again until they are written: each is a mail that left. Without any,
+    /// only a handoff failed, and its session says so by ending.
+    async fn insist(&self, results: &[Finish], mut error: StoreError) {
+        if results.is_empty() {
+            tracing::error!("no handoff can be written, so nothing leaves: {error}");
+            return;
+        }
+        let count = results.len();
+        tracing::error!("{count} results are kept and tried again, and nothing leaves until they are written: {error}");
         self.healthy.store(false, Ordering::Release);
-        while !results.is_empty() {
-            tokio::time::sleep(AGAIN).await;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
             let act = Act::stage("deliver", self.clock.now());
             match self.store.exchange(&act, self.daemon, results, &[]).await {
                 Ok(_) => break,
-                Err(error) => tracing::warn!(%error, results = results.len(), "still cannot write results"),
+                // The same again is no news.
+                Err(again) if again.to_string() == error.to_string() => {}
+                Err(other) => {
+                    tracing::error!("{count} results still cannot be written: {other}");
+                    error = other;
+                }
             }
         }
         self.healthy.store(true, Ordering::Release);
+        tracing::info!("{count} results that had waited are written");
     }
 }
 

@@ -1,15 +1,17 @@
 //! The mail lanes: a few sessions of one relay work through a batch.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::decide::{self, Surroundings};
 use super::editions::Edition;
 use super::ledger::NoHandoff;
 use super::letter::{Materials, Outgoing};
+use super::rests::Pause;
 use super::{COOL_DOWN, Deliver, DeliverError};
 use crate::config::Config;
 use crate::model::delivery::DeliveryState;
@@ -17,6 +19,9 @@ use crate::model::id::{ContactId, PlanId};
 use crate::store::{Claimed, Client, Release, Store, StoreError};
 use crate::transport::smtp::{Connector, Envelope, Session};
 use crate::transport::{Verdict, smtp};
+
+/// How long a lane rests after the database took no handoff.
+const DATABASE_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Letters a session takes from one batch, on average.
 const LETTERS_PER_SESSION: usize = 50;
@@ -69,7 +74,9 @@ impl Batch {
                     Ok(edition) => drop(entry.insert(edition)),
                     // Its deliveries are held one by one, with the reason.
                     Err(StoreError::Absent { what, key }) => {
-                        tracing::error!(what, key, revision = id.0, "a revision cannot be rendered")
+                        tracing::error!(
+                            "revision {id} cannot be rendered, its letters are held: there is no {what} `{key}`"
+                        )
                     }
                     Err(error) => return Err(error.into()),
                 }
@@ -113,14 +120,20 @@ struct Work<'a> {
     batch: Batch,
     queue: Mutex<VecDeque<Claimed>>,
     releases: Mutex<Vec<Release>>,
+    /// Nothing more begins in this batch.
+    ended: AtomicBool,
 }
 
 impl Deliver {
     /// Sends a batch of one relay's lane; says how many deliveries it moved.
     pub(super) async fn mail_lane(&self, lane: &str, relay_id: &str, now: Timestamp) -> Result<usize, DeliverError> {
         let Some(relay) = self.mail.0.get(relay_id) else {
-            tracing::error!(relay = relay_id, "deliveries wait for a relay that the configuration does not name");
-            self.cool(lane, COOL_DOWN);
+            if self.failed(lane, "the configuration does not name it", Pause::SHORT) {
+                tracing::error!(
+                    relay = relay_id,
+                    "mails wait for relay {relay_id}, which the configuration no longer names; bring it back in [[relay]]"
+                );
+            }
             return Ok(0);
         };
         let most = i64::try_from(relay.sessions * LETTERS_PER_SESSION).unwrap_or(i64::MAX);
@@ -138,6 +151,7 @@ impl Deliver {
             batch,
             queue: Mutex::new(claimed.into()),
             releases: Mutex::default(),
+            ended: AtomicBool::new(false),
         };
         join_all((0..relay.sessions.min(taken)).map(|_| work.session())).await;
         let mut releases = work.releases.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -165,7 +179,7 @@ fn back(claimed: &Claimed) -> Release {
 
 impl Work<'_> {
     fn next(&self) -> Option<Claimed> {
-        if self.deliver.stop.is_cancelled() {
+        if self.deliver.stop.is_cancelled() || self.ended.load(Ordering::Acquire) {
             return None;
         }
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
@@ -193,8 +207,8 @@ impl Work<'_> {
                 Err(reason) => {
                     tracing::error!(
                         delivery.id = claimed.row.id.0,
-                        reason,
-                        "a letter is held; see `outreachd deliveries list --state held`"
+                        "letter {} is held, see `outreachd deliveries list --state held`: {reason}",
+                        claimed.row.id
                     );
                     self.release(decide::release(&claimed, DeliveryState::Held, reason));
                     continue;
@@ -222,11 +236,17 @@ impl Work<'_> {
             session.quit().await;
         }
         match self.relay.connector.connect().await {
-            Ok(session) => Some(session),
+            Ok(session) => {
+                if self.deliver.rests.works(self.lane) {
+                    tracing::info!(relay = self.relay_id, "mail leaves by relay {} again", self.relay_id);
+                }
+                Some(session)
+            }
             Err(error) => {
-                let pause = if error.is_permanent() { COOL_DOWN * 5 } else { COOL_DOWN };
-                tracing::error!(relay = self.relay_id, %error, "no mail leaves by this relay for now");
-                self.deliver.cool(self.lane, pause);
+                let pause = if error.is_permanent() { Pause::LONG } else { Pause::SHORT };
+                if self.deliver.failed(self.lane, &error.to_string(), pause) {
+                    tracing::error!(relay = self.relay_id, "no mail leaves for now, all of it waits: {error}");
+                }
                 None
             }
         }
@@ -253,7 +273,11 @@ impl Work<'_> {
                 // A new session that ends at this letter may end at it again: the try counts, so that
                 // a letter the relay cannot stomach does not stand before all others for ever.
                 Verdict::NotSent(why) => {
-                    tracing::warn!(relay = self.relay_id, why, "the relay ended a session before a letter began");
+                    tracing::warn!(
+                        relay = self.relay_id,
+                        "relay {} ended a session before a letter began: {why}",
+                        self.relay_id
+                    );
                     self.deliver.cool(self.lane, COOL_DOWN);
                 }
                 _ => self.cool_if_busy(&verdict),
@@ -278,7 +302,10 @@ impl Work<'_> {
                 false
             }
             Err(NoHandoff::Store) => {
+                // No other letter would fare better: the relay is not asked again for nothing.
                 self.put_back(claimed);
+                self.ended.store(true, Ordering::Release);
+                self.deliver.cool(self.lane, DATABASE_PAUSE);
                 false
             }
         }

@@ -20,9 +20,10 @@ mod frozen;
 mod ledger;
 mod letter;
 mod mail;
+mod rests;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,7 @@ use crate::model::turn::{Turn, earliest};
 use crate::store::{Store, StoreError};
 
 use ledger::Ledger;
+use rests::{Pause, Rests};
 
 /// Why a turn of delivery failed.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +68,9 @@ pub struct Deliver {
     editions: editions::Editions,
     mail: mail::Relays,
     fax: fax::Line,
-    cooling: Mutex<HashMap<String, Timestamp>>,
+    rests: Rests,
+    /// A turn failed, perhaps one before a reload: what it had claimed must be set free.
+    unclean: AtomicBool,
 }
 
 impl Deliver {
@@ -87,7 +91,8 @@ impl Deliver {
             mail: mail::Relays::new(&config)?,
             fax: fax::Line::new(&config)?,
             editions: editions::Editions::default(),
-            cooling: Mutex::default(),
+            rests: Rests::default(),
+            unclean: AtomicBool::new(true),
             store,
             config,
             keys,
@@ -101,9 +106,18 @@ impl Deliver {
     /// the faxes that are under way.
     ///
     /// # Errors
-    /// The store does not answer. What was claimed and not begun stays claimed; the next
-    /// start sets it free.
+    /// The store does not answer. What was claimed and not begun stays claimed until the
+    /// next turn sets it free.
     pub async fn turn(&self, now: Timestamp) -> Result<Turn, DeliverError> {
+        if self.unclean.swap(true, Ordering::AcqRel) {
+            self.store.free_claims(self.daemon).await?;
+        }
+        let turn = self.work(now).await?;
+        self.unclean.store(false, Ordering::Release);
+        Ok(turn)
+    }
+
+    async fn work(&self, now: Timestamp) -> Result<Turn, DeliverError> {
         let mut turn = self.poll_faxes(now).await?;
         if !self.ledger.is_healthy() {
             // Results that could not be written are tried again by the ledger; nothing new begins.
@@ -123,28 +137,36 @@ impl Deliver {
     }
 
     async fn lane(&self, lane: &str, now: Timestamp) -> Result<Turn, DeliverError> {
-        if let Some(until) = self.cooling_until(lane).filter(|until| *until > now) {
+        if let Some(until) = self.rests.until(lane, now) {
             return Ok(Turn { done: 0, next_at: Some(until) });
         }
         let done = match lane.split_once('/') {
             Some(("email", relay)) => self.mail_lane(lane, relay, now).await?,
             _ => self.fax_lane(lane, now).await?,
         };
-        let next_at = match self.cooling_until(lane).filter(|until| *until > now) {
+        let next_at = match self.rests.until(lane, now) {
             Some(until) => Some(until),
             None => self.store.next_due_at(lane, now).await?,
         };
         Ok(Turn { done, next_at })
     }
 
-    fn cooling_until(&self, lane: &str) -> Option<Timestamp> {
-        self.cooling.lock().unwrap_or_else(PoisonError::into_inner).get(lane).copied()
-    }
-
     /// Leaves a lane alone for a while.
     fn cool(&self, lane: &str, pause: SignedDuration) {
-        let until = after(self.clock.now(), pause);
-        self.cooling.lock().unwrap_or_else(PoisonError::into_inner).insert(lane.to_owned(), until);
+        self.rests.rest(lane, after(self.clock.now(), pause));
+    }
+
+    /// Leaves a lane alone because it failed; says whether that is news.
+    fn failed(&self, lane: &str, why: &str, pause: Pause) -> bool {
+        self.rests.failed(lane, why, pause, self.clock.now())
+    }
+
+    /// Each relay and the fax gateway, and why nothing leaves by it, if so.
+    pub fn ways(&self) -> Vec<(String, Option<String>)> {
+        let relays = self.config.relays.iter();
+        let relays = relays.map(|relay| (format!("relay/{}", relay.id), format!("email/{}", relay.id)));
+        let fax = self.config.fax.iter().map(|_| ("fax".to_owned(), "fax".to_owned()));
+        relays.chain(fax).map(|(name, lane)| (name, self.rests.trouble(&lane))).collect()
     }
 
     fn act(&self) -> Act {

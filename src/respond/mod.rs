@@ -68,6 +68,8 @@ pub struct Respond {
     inbox: Option<Inbox>,
     failures: u32,
     retry_at: Option<Timestamp>,
+    /// Why the last try failed, if it did.
+    trouble: Option<String>,
     /// The mail that failed last, and how often.
     stuck: Option<(String, u32)>,
 }
@@ -79,7 +81,7 @@ impl Respond {
             Source::Configured(section) => (Some(section), None),
             Source::Open(inbox) => (None, Some(inbox)),
         };
-        Self { mailbox: mailbox_id.to_owned(), section, inbox, failures: 0, retry_at: None, stuck: None }
+        Self { mailbox: mailbox_id.to_owned(), section, inbox, failures: 0, retry_at: None, trouble: None, stuck: None }
     }
 
     /// Takes in the next mails. After an error the following turns do nothing until
@@ -102,12 +104,17 @@ impl Respond {
         let intake = Intake { store, config, keys, mailbox: &mailbox, now };
         let taken = self.take_batch(&intake).await;
         match &taken {
-            Ok(_) => (self.failures, self.retry_at) = (0, None),
+            Ok(_) => (self.failures, self.retry_at, self.trouble) = (0, None, None),
             Err(error) => self.back_off(error, now),
         }
         let poll_s = self.section.as_ref().map(|section| i64::try_from(section.poll_s).unwrap_or(i64::MAX));
         let next_at = poll_s.map(|seconds| now.checked_add(seconds.min(86_400).seconds()).unwrap_or(now));
         taken.map(|done| Turn { done, next_at })
+    }
+
+    /// Why the last try failed; nothing if it did not.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
     }
 
     /// Fetches and logs one batch; says how many mails it was.
@@ -177,6 +184,7 @@ impl Respond {
         }
         let wait = FIRST_WAIT_S.saturating_mul(1 << self.failures.min(10)).min(LONGEST_WAIT_S);
         self.failures += 1;
+        self.trouble = Some(error.to_string());
         self.retry_at = now.checked_add(wait.seconds()).ok();
     }
 }

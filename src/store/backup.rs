@@ -130,6 +130,8 @@ pub(super) fn unwritable(path: &Path, error: &io::Error) -> StoreError {
     let reason = match (folder, error.kind()) {
         (Some(folder), _) => format!("there is no folder `{}`; make it first", folder.display()),
         (None, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => "the disk is full; make room".into(),
+        (None, io::ErrorKind::ReadOnlyFilesystem) => "its file system is read-only; mount it for writing".into(),
+        (None, io::ErrorKind::PermissionDenied) => "this user may not write there; check who owns the folder".into(),
         (None, _) => error.to_string(),
     };
     StoreError::File { act: "write", path: path.display().to_string(), reason }

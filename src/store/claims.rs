@@ -173,6 +173,22 @@ impl Store {
         Ok(moved)
     }
 
+    /// Sets free what `daemon` holds and has not begun. Only for a moment when it works on
+    /// nothing: what a failed turn could not give back would stay claimed while it lives.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn free_claims(&self, daemon: DaemonId) -> Result<Released> {
+        let freed = transaction!(self, tx => {
+            sqlx::query("UPDATE delivery SET state = 'scheduled', claimed_by = NULL WHERE state = 'claimed' AND claimed_by = $1")
+                .bind(daemon.0)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected()
+        });
+        Ok(freed)
+    }
+
     /// When the next delivery of a lane is due, or one that is due stops being paused.
     ///
     /// # Errors

@@ -7,12 +7,24 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{Result, Store, StoreError};
+use super::backup::unwritable;
+use super::{Result, Store, StoreError, database_file};
 
 /// The right to be the one daemon (or the one restore) of a database; ends when dropped.
 #[derive(Debug)]
 pub struct DaemonLock {
     _file: Option<File>,
+}
+
+impl DaemonLock {
+    /// Takes the right to run as the daemon of the database that `url` names, before it is
+    /// opened: nobody may bring a schema up to date under a daemon that runs.
+    ///
+    /// # Errors
+    /// Another daemon runs, or the lock's file cannot be made.
+    pub fn of(url: &str) -> Result<Self> {
+        database_file(url).map_or(Ok(Self { _file: None }), |database| Self::take(&database))
+    }
 }
 
 impl Store {
@@ -35,11 +47,7 @@ impl DaemonLock {
     /// Another daemon runs, or the lock's file cannot be made.
     pub fn take(database: &Path) -> Result<Self> {
         let path = beside(database, ".lock");
-        let fail = |error: std::io::Error| StoreError::File {
-            act: "lock",
-            path: path.display().to_string(),
-            reason: error.to_string(),
-        };
+        let fail = |error: std::io::Error| unwritable(&path, &error);
         let mut options = OpenOptions::new();
         let mut file =
             options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(fail)?;

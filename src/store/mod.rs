@@ -10,6 +10,7 @@
 
 mod audience;
 mod backup;
+mod batches;
 mod changes;
 mod claims;
 mod clients;
@@ -25,6 +26,7 @@ mod opt_outs;
 mod pages;
 mod pauses;
 mod people;
+mod placing;
 mod plans;
 mod records;
 mod responses;
@@ -32,6 +34,7 @@ mod restore;
 mod revisions;
 mod status;
 mod tasks;
+mod ties;
 mod timeline;
 mod words;
 
@@ -50,14 +53,16 @@ pub use pauses::{PauseRow, PauseScope};
 pub use people::Appointment;
 pub use plans::{EndedStep, PlanMove, PlanRow};
 pub use records::{Client, PointRow, SuppressionRow};
-pub use responses::{LoggedResponse, ResponseRow, TieCandidate};
+pub use responses::{LoggedResponse, ResponseRow};
 pub use restore::{Restored, database_file, restore};
 pub use revisions::{AppliedRevision, NewRevision};
 pub use status::{StateCount, Status};
 pub use tasks::TaskRow;
+pub use ties::TieCandidate;
 pub use timeline::TimelineRow;
 
 use std::fs::OpenOptions;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -157,8 +162,15 @@ pub struct Store {
 
 #[derive(Clone, Debug)]
 enum Engine {
-    Sqlite { path: PathBuf, writer: SqlitePool, readers: SqlitePool },
+    Sqlite { path: PathBuf, file: Option<FileId>, writer: SqlitePool, readers: SqlitePool },
     Postgres(PgPool),
+}
+
+/// Which file a name led to when it was opened: device and inode.
+type FileId = (u64, u64);
+
+fn file_id(path: &Path) -> Option<FileId> {
+    path.metadata().ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// Whether a database may be made and its schema brought up to date.
@@ -290,12 +302,24 @@ impl Store {
         })
     }
 
-    /// Asks the database for a sign of life.
+    /// Asks the database for a sign of life: reads a row, and looks whether its file is
+    /// still the one under its name. SQLite would write on into a file that was moved or
+    /// deleted, and all of that would be lost.
     ///
     /// # Errors
-    /// It does not answer.
+    /// It does not answer, or is no longer where it was.
     pub async fn ping(&self) -> Result<()> {
-        reading!(self, conn => { sqlx::query("SELECT 1").execute(&mut *conn).await?; });
+        if let Engine::Sqlite { path, file: Some(opened), .. } = &self.engine
+            && file_id(path) != Some(*opened)
+        {
+            return Err(StoreError::File {
+                act: "find",
+                path: path.display().to_string(),
+                reason: "it was moved or replaced while this program runs; put it back, or stop the program first"
+                    .into(),
+            });
+        }
+        reading!(self, conn => { sqlx::query("SELECT next FROM id_source").fetch_one(&mut *conn).await?; });
         Ok(())
     }
 
@@ -338,7 +362,7 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
         .map_err(|e| fail(describe(&e)))?;
     let readers =
         SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(|e| fail(describe(&e)))?;
-    Ok(Engine::Sqlite { path: path.to_owned(), writer, readers })
+    Ok(Engine::Sqlite { path: path.to_owned(), file: file_id(path), writer, readers })
 }
 
 async fn open_postgres(url: &str) -> Result<Engine> {

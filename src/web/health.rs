@@ -1,6 +1,8 @@
 //! Whether the stages live: when each last turned, and whether that went well.
 //!
 //! Pure data behind a lock. The loops of `app` write it, `/readyz` and `/metrics` read it.
+//! Only what the daemon itself must do makes it unready: to start it anew mends no mailbox
+//! and no relay. Those are seen in the metrics, and silence the heartbeat.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,6 +20,7 @@ pub struct Health(Mutex<BTreeMap<String, Stage>>);
 
 #[derive(Clone, Debug)]
 struct Stage {
+    essential: bool,
     limit: SignedDuration,
     expected_at: Timestamp,
     turned_at: Option<Timestamp>,
@@ -42,6 +45,13 @@ impl Health {
         self.lock().entry(stage.to_owned()).or_insert_with(|| Stage::new(now)).limit = limit;
     }
 
+    /// The same for what lies outside the program: without it, it is ready, but all is not well.
+    pub fn watch(&self, stage: &str, limit: SignedDuration, now: Timestamp) {
+        let mut stages = self.lock();
+        let stage = stages.entry(stage.to_owned()).or_insert_with(|| Stage::new(now));
+        (stage.essential, stage.limit) = (false, limit);
+    }
+
     /// Notes that a stage has turned, and what went wrong if something did. The error is
     /// shown on `/readyz`: it must name no address and no secret.
     pub fn turned(&self, stage: &str, at: Timestamp, error: Option<String>) {
@@ -56,8 +66,18 @@ impl Health {
 
     /// Why the program is not ready at `now`, in one line a stage; nothing if it is.
     pub fn complaints(&self, now: Timestamp) -> Vec<String> {
+        self.complaints_of(now, |stage| stage.essential)
+    }
+
+    /// Why not all is well at `now`, with what lies outside the program.
+    pub fn all_complaints(&self, now: Timestamp) -> Vec<String> {
+        self.complaints_of(now, |_| true)
+    }
+
+    fn complaints_of(&self, now: Timestamp, matters: impl Fn(&Stage) -> bool) -> Vec<String> {
         let stages = self.lock();
-        stages.iter().filter_map(|(name, stage)| Some(format!("stage {name} {}", stage.complaint(now)?))).collect()
+        let stages = stages.iter().filter(|(_, stage)| matters(stage));
+        stages.filter_map(|(name, stage)| Some(format!("stage {name} {}", stage.complaint(now)?))).collect()
     }
 
     /// Each stage's last turn, by name.
@@ -77,7 +97,7 @@ impl Health {
 
 impl Stage {
     fn new(now: Timestamp) -> Self {
-        Self { limit: LIMIT, expected_at: now, turned_at: None, good_at: None, error: None }
+        Self { essential: true, limit: LIMIT, expected_at: now, turned_at: None, good_at: None, error: None }
     }
 
     fn complaint(&self, now: Timestamp) -> Option<String> {
@@ -114,6 +134,16 @@ mod tests {
         health.turned("deliver", start() + 61.seconds(), None);
         assert!(health.complaints(start() + 61.seconds()).is_empty());
         assert_eq!(health.complaints(start() + 5.minutes()).len(), 1);
+    }
+
+    #[test]
+    fn is_ready_without_a_mailbox_but_not_well() {
+        let health = Health::default();
+        health.watch("respond/ut", SignedDuration::from_mins(1), start());
+        health.turned("respond/ut", start() + 2.minutes(), Some("no answer".into()));
+        assert!(health.complaints(start() + 2.minutes()).is_empty());
+        let all = health.all_complaints(start() + 2.minutes());
+        assert_eq!(all, ["stage respond/ut has failed since 2027-03-01T08:00:00Z: no answer"]);
     }
 
     #[test]
