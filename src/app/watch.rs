@@ -40,7 +40,8 @@ pub(super) fn stopping() {
 }
 
 fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
+    // It blocks while the service manager does not read.
+    if let Err(error) = tokio::task::block_in_place(|| sd_notify::notify(state)) {
         tracing::warn!("cannot tell systemd: {error}");
     }
 }

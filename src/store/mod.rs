@@ -68,9 +68,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -357,12 +360,22 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
         .busy_timeout(Duration::from_secs(10));
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
+        .after_release(|conn, _| Box::pin(is_outside_transactions(conn)))
         .connect_with(options.clone())
         .await
         .map_err(|e| fail(describe(&e)))?;
     let readers =
         SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(|e| fail(describe(&e)))?;
     Ok(Engine::Sqlite { path: path.to_owned(), file: file_id(path), writer, readers })
+}
+
+/// Whether a connection that comes back may be used again. SQLite rolls a transaction back
+/// by itself where the disk is full or broken; sqlx then waits for ever for a ROLLBACK that
+/// succeeds, and refuses each new transaction.
+async fn is_outside_transactions(conn: &mut SqliteConnection) -> std::result::Result<bool, sqlx::Error> {
+    // Behind the rollback that a dropped transaction has asked for.
+    conn.ping().await?;
+    Ok(!conn.is_in_transaction())
 }
 
 async fn open_postgres(url: &str) -> Result<Engine> {

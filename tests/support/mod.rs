@@ -6,5 +6,6 @@
 #![allow(dead_code, reason = "each test program uses a part, so an expectation would fail in one that uses all")]
 
 pub mod app;
+pub mod daemon;
 pub mod databases;
 pub mod services;

@@ -98,10 +98,7 @@ fn mail(attempt: &AttemptRow) -> String {
 fn fax(attempt: &AttemptRow) -> String {
     let said = || attempt.reply.as_deref().map(|reply| tame(reply).to_lowercase()).unwrap_or_default();
     match attempt.state {
-        AttemptState::Accepted => match said().as_str() {
-            "1 pages" => "delivered, 1 page".to_owned(),
-            pages => format!("delivered, {pages}"),
-        },
+        AttemptState::Accepted => format!("delivered, {}", said()),
         AttemptState::Retry | AttemptState::Rejected => said(),
         AttemptState::Uncertain => "uncertain".to_owned(),
         AttemptState::Handoff | AttemptState::Submitted => "under way".to_owned(),
