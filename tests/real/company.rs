@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -73,8 +74,11 @@ impl Company {
 
     /// Lets the starter's campaign write to the test's clients from this minute on.
     pub fn open_window(&self, now: Timestamp) {
-        // The clients' clock in Iceland shows UTC all year.
-        let local = now.in_tz("Atlantic/Reykjavik").expect("the zone is known");
+        // A window ends on the day it begins: one of two clocks, neither of which is ever
+        // set, is far from midnight.
+        let is_morning = TimeZone::UTC.to_datetime(now).hour() < 12;
+        let zone = if is_morning { "Atlantic/Reykjavik" } else { "America/Panama" };
+        let local = now.in_tz(zone).expect("the zone is known");
         let until = local.checked_add(WINDOW_MINUTES.minutes()).expect("a date of our time");
         let campaign = "config/campaigns/led-i-lagret.toml";
         let text = self.read(campaign);
@@ -84,6 +88,7 @@ impl Company {
             ("[\"SE\", \"DE\"]".into(), "[\"IS\"]".into()),
             ("\"Mon-Thu\"".into(), "\"Mon-Sun\"".into()),
             ("\"08:30-11:30\"".into(), format!("\"{}-{}\"", local.strftime("%H:%M"), until.strftime("%H:%M"))),
+            ("[send]\n".into(), format!("[send]\nzone = \"{zone}\"\n")),
         ];
         self.edit(campaign, &edits);
     }
