@@ -44,6 +44,7 @@ pub struct Options {
 pub async fn run(options: Options) -> Result<(), AppError> {
     let mut signals = Signals::listen()?;
     let mut config = Arc::new(config::load(&options.config_file, &options.environment)?);
+    reload::try_out(&config)?;
     let url = config.database.reveal_url()?;
     // Before the database is opened: a second one must not bring its schema up to date.
     let _lock = DaemonLock::of(url.expose_secret())?;

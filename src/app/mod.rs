@@ -34,7 +34,7 @@ pub enum AppError {
     #[error(transparent)]
     Deliver(#[from] crate::deliver::DeliverError),
     /// The pages' address is taken or not ours.
-    #[error("cannot listen on {address}: {source}; another program may have the port, set listen in [web]")]
+    #[error("cannot listen on {address}: {source}; stop the program that has the port, or set another listen in [web]")]
     Listen {
         /// The address.
         address: String,

@@ -6,8 +6,11 @@ use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
 use super::daemon::Options;
-use super::watch;
+use super::{AppError, watch};
 use crate::config::{self, Config, ConfigError};
+use crate::deliver::DeliverError;
+use crate::transport::fax::Gateway;
+use crate::transport::smtp::Connector;
 
 /// The configuration as it is now, and a listener if its address changed. Everything that
 /// could fail later is tried here, so that a bad one keeps the old one running.
@@ -18,15 +21,7 @@ pub(super) async fn read(options: &Options, old: &Arc<Config>) -> Result<(Config
     if url(&config).map_err(|error| one(error.to_string()))? != url(old).map_err(|error| one(error.to_string()))? {
         return Err(one("another database needs a restart".into()));
     }
-    for relay in &config.relays {
-        crate::transport::smtp::Connector::new(relay).map_err(|error| one(error.to_string()))?;
-    }
-    if let Some(fax) = &config.fax {
-        crate::transport::fax::Gateway::new(fax).map_err(|error| one(error.to_string()))?;
-    }
-    if let Some(url) = &config.daemon.heartbeat_url {
-        watch::caller(url).map_err(|error| one(error.to_string()))?;
-    }
+    try_out(&config).map_err(|error| one(error.to_string()))?;
     let listener = if config.web.listen == old.web.listen {
         None
     } else {
@@ -36,6 +31,21 @@ pub(super) async fn read(options: &Options, old: &Arc<Config>) -> Result<(Config
         Some(bound)
     };
     Ok((config, listener))
+}
+
+/// Makes what a configuration names outside the program, and throws it away: a secret that is
+/// missing is found before anything begins.
+pub(super) fn try_out(config: &Config) -> Result<(), AppError> {
+    for relay in &config.relays {
+        Connector::new(relay).map_err(DeliverError::from)?;
+    }
+    if let Some(fax) = &config.fax {
+        Gateway::new(fax).map_err(DeliverError::from)?;
+    }
+    if let Some(url) = &config.daemon.heartbeat_url {
+        watch::caller(url)?;
+    }
+    Ok(())
 }
 
 fn words(error: ConfigError) -> Vec<String> {

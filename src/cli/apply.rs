@@ -27,6 +27,8 @@ pub struct Args {
 pub(super) fn run(session: &Session, args: Args) -> Result<ExitCode, CommandError> {
     let config = session.config()?;
     session::block_on(async {
+        // Mistakes in the files are told before a database is made for them.
+        checked(session, None, &config).await?;
         let store = session.store(&config).await?;
         let check = checked(session, Some(&store), &config).await?;
         let asks = !args.yes && io::stdin().is_terminal() && io::stderr().is_terminal();

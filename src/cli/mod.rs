@@ -144,10 +144,19 @@ pub fn main() -> ExitCode {
             if output::is_broken_pipe(&error) {
                 return ExitCode::SUCCESS;
             }
-            drop(writeln!(std::io::stderr(), "outreachd: {error:#}"));
+            drop(writeln!(std::io::stderr(), "outreachd: {}", told(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error and its causes, without those that it has told in its own words.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
+        told if told.contains(&cause) => told,
+        told if told.is_empty() => cause,
+        told => format!("{told}: {cause}"),
+    })
 }
 
 fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
@@ -174,5 +183,17 @@ fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Doctor(args) => doctor::run(&session, args),
         Command::Backup(args) => backup::run(&session, args),
         Command::Restore(args) => restore::run(&session, args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_each_cause_once() {
+        let cause = std::io::Error::other("no such file");
+        let error = anyhow::Error::from(cause).context("cannot read `a`: no such file; make it").context("cannot start");
+        assert_eq!(told(&error), "cannot start: cannot read `a`: no such file; make it");
     }
 }

@@ -309,7 +309,9 @@ fn compile(file: &str, source: &str) -> Result<Compiled, Vec<TemplateMistake>> {
             TemplateErrorReason::InvalidSyntax(_) if at >= source.trim_end().len() => {
                 "the file ends before `}}` or `{{/...}}` closes what is open".to_owned()
             }
-            TemplateErrorReason::InvalidSyntax(_) => "handlebars cannot be read from here on".to_owned(),
+            TemplateErrorReason::InvalidSyntax(_) => {
+                "cannot be read from here on; each `{{` needs its `}}`, each `{{#if}}` its `{{/if}}`".to_owned()
+            },
             reason => reason.to_string(),
         };
         vec![TemplateMistake::at(file, source, at..at, message)]

@@ -363,10 +363,19 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
         .after_release(|conn, _| Box::pin(is_outside_transactions(conn)))
         .connect_with(options.clone())
         .await
-        .map_err(|e| fail(describe(&e)))?;
-    let readers =
-        SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(|e| fail(describe(&e)))?;
+        .map_err(|error| fail(unopened(path, &error)))?;
+    let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await;
+    let readers = readers.map_err(|error| fail(unopened(path, &error)))?;
     Ok(Engine::Sqlite { path: path.to_owned(), file: file_id(path), writer, readers })
+}
+
+/// Why a file cannot be opened as a database.
+fn unopened(path: &Path, error: &sqlx::Error) -> String {
+    let code = error.as_database_error().and_then(|database| database.code());
+    if path.is_file() && code.is_some_and(|code| code == "14") {
+        return "its log cannot be written beside it; look who owns the folder, and whether the disk is read-only".into();
+    }
+    describe(error)
 }
 
 /// Whether a connection that comes back may be used again. SQLite rolls a transaction back
@@ -409,12 +418,12 @@ fn describe(error: &sqlx::Error) -> String {
     match database.code().as_deref() {
         Some("5" | "261" | "517") => "the database is locked by another program; stop it or wait".into(),
         Some("8" | "1032" | "1544") => "the database is read-only; check the owner of its file and folder".into(),
-        Some("13") => "the disk is full; make room, nothing was half done".into(),
+        Some("13") => "the disk is full; make room (nothing was half done)".into(),
         Some("266" | "522" | "778" | "1034" | "1290" | "4618") => {
             "the disk does not read or take it; look at its room, its quota and its health".into()
         }
         Some("14" | "526") => "the database file cannot be opened; check its path and rights".into(),
-        Some("26") => "the file is no SQLite database".into(),
+        Some("26") => "the file is no SQLite database; look at url in [database]".into(),
         Some("28P01") => "the database refuses the password".into(),
         _ => format!("database error: {}", database.message()),
     }

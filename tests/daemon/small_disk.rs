@@ -66,7 +66,8 @@ async fn a_full_disk_before_the_handoff_lets_no_body_leave() {
     let Some(folder) = small_disk("small_disk::a_full_disk_before_the_handoff_lets_no_body_leave") else { return };
     let (gate, script) = Gate::at(Stage::Data);
     let relay = MailServer::start(script, Options::default()).await.unwrap();
-    let site = Site::at(&folder, &configuration(relay.addr().port(), ANY_PORT, "tls = \"none\"", ""));
+    let site = Site::at(&folder);
+    site.configure(&configuration(relay.addr().port(), ANY_PORT, "tls = \"none\"", ""));
     let store = site.store().await;
     notices(&store, &["a", "b"]).await;
     let mut daemon = site.run();
@@ -93,7 +94,8 @@ async fn a_full_disk_after_the_body_keeps_the_result_and_begins_nothing() {
     };
     let (gate, script) = Gate::at(Stage::Dot);
     let relay = MailServer::start(script, Options::default()).await.unwrap();
-    let site = Site::at(&folder, &configuration(relay.addr().port(), ANY_PORT, "tls = \"none\"", ""));
+    let site = Site::at(&folder);
+    site.configure(&configuration(relay.addr().port(), ANY_PORT, "tls = \"none\"", ""));
     let store = site.store().await;
     notices(&store, &["a", "b", "c"]).await;
     let mut daemon = site.run();

@@ -87,10 +87,8 @@ impl Site {
     }
 
     /// A site in a folder that is there.
-    pub fn at(folder: &Path, configuration: &str) -> Self {
-        let site = Self { folder: folder.to_owned(), _temporary: None };
-        site.configure(configuration);
-        site
+    pub fn at(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), _temporary: None }
     }
 
     pub fn configure(&self, text: &str) {
@@ -110,7 +108,7 @@ impl Site {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OUTREACHD_")) {
             command.env_remove(name);
         }
-        command.args(["--config", "outreachd.toml"]).current_dir(&self.folder);
+        command.env("OUTREACHD_CONFIG", "outreachd.toml").current_dir(&self.folder);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }

@@ -52,7 +52,8 @@ pub fn read_folder(folder: &Path, check_cron: impl Fn(&str) -> Result<(), String
         all.mistakes.extend(mistakes);
         let Some(campaign) = campaign else { continue };
         if let Some(first) = all.campaigns.iter().find(|known| known.campaign.id == campaign.id) {
-            let message = format!("the campaign `{}` is in `{}` already", campaign.id, first.path.display());
+            let file = first.path.file_name().unwrap_or_default().display();
+            let message = format!("the id `{}` is taken by `{file}`; each campaign needs its own", campaign.id);
             all.mistakes.push(places.mistake(&Place::Id, message));
         }
         all.campaigns.push(CampaignFile { path, source, campaign, places });

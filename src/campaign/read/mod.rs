@@ -119,7 +119,7 @@ fn read_start(value: Value<'_>, check_cron: &dyn Fn(&str) -> Result<(), String>)
             return None;
         }
         let checked = check_cron(&text);
-        checked.map_err(|error| reader.report(&span, format!("`{text}` is no cron expression: {error}"))).ok()?;
+        checked.map_err(|error| reader.report(&span, format!("`start`: {error}"))).ok()?;
         Some(Start::Cron(text))
     };
     if value.is_table() {
