@@ -373,7 +373,8 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
 fn unopened(path: &Path, error: &sqlx::Error) -> String {
     let code = error.as_database_error().and_then(|database| database.code());
     if path.is_file() && code.is_some_and(|code| code == "14") {
-        return "its log cannot be written beside it; look who owns the folder, and whether the disk is read-only".into();
+        return "its log cannot be written beside it; look who owns the folder, and whether the disk is read-only"
+            .into();
     }
     describe(error)
 }
