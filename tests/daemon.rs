@@ -70,7 +70,10 @@ async fn uses_a_new_configuration_and_sends_on() {
     let after = daemon.ready().await;
     assert_eq!(get(&format!("{after}/healthz")).await.0, 200);
     assert_ne!(before, after);
-    assert!(tokio::net::TcpStream::connect(before.trim_start_matches("http://")).await.is_err(), "it has left {before}");
+    assert!(
+        tokio::net::TcpStream::connect(before.trim_start_matches("http://")).await.is_err(),
+        "it has left {before}"
+    );
     notices(&store, &["b"]).await;
     soon("a mail by the new relay", new.wait_for(1)).await;
     assert!(errors(&daemon.stop().await).is_empty());

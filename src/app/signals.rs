@@ -28,7 +28,11 @@ impl Signals {
     /// The operating system refuses.
     pub(super) fn listen() -> Result<Self, AppError> {
         let on = |kind| signal(kind).map_err(AppError::Signals);
-        Ok(Self { term: on(SignalKind::terminate())?, int: on(SignalKind::interrupt())?, hup: on(SignalKind::hangup())? })
+        Ok(Self {
+            term: on(SignalKind::terminate())?,
+            int: on(SignalKind::interrupt())?,
+            hup: on(SignalKind::hangup())?,
+        })
     }
 
     /// Waits for the next wish; of two that wait, to stop comes first.

@@ -189,7 +189,8 @@ mod tests {
     #[test]
     fn tells_each_cause_once() {
         let cause = std::io::Error::other("no such file");
-        let error = anyhow::Error::from(cause).context("cannot read `a`: no such file; make it").context("cannot start");
+        let error =
+            anyhow::Error::from(cause).context("cannot read `a`: no such file; make it").context("cannot start");
         assert_eq!(told(&error), "cannot start: cannot read `a`: no such file; make it");
     }
 }

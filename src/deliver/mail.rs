@@ -74,7 +74,9 @@ impl Batch {
                     Ok(edition) => drop(entry.insert(edition)),
                     // Its deliveries are held one by one, with the reason.
                     Err(StoreError::Absent { what, key }) => {
-                        tracing::error!("revision {id} cannot be rendered, its letters are held: there is no {what} `{key}`")
+                        tracing::error!(
+                            "revision {id} cannot be rendered, its letters are held: there is no {what} `{key}`"
+                        )
                     }
                     Err(error) => return Err(error.into()),
                 }

@@ -31,7 +31,8 @@ impl Pause {
     /// What may pass by itself: a restarted relay is found again within seconds.
     pub(super) const SHORT: Self = Self { first: SignedDuration::from_secs(5), longest: SignedDuration::from_secs(60) };
     /// What only a person can mend; a wrong password that is tried often locks accounts.
-    pub(super) const LONG: Self = Self { first: SignedDuration::from_secs(60), longest: SignedDuration::from_secs(300) };
+    pub(super) const LONG: Self =
+        Self { first: SignedDuration::from_secs(60), longest: SignedDuration::from_secs(300) };
 
     fn after(self, failures: u32) -> SignedDuration {
         self.first.saturating_mul(1 << failures.min(10)).min(self.longest)

@@ -311,7 +311,7 @@ fn compile(file: &str, source: &str) -> Result<Compiled, Vec<TemplateMistake>> {
             }
             TemplateErrorReason::InvalidSyntax(_) => {
                 "cannot be read from here on; each `{{` needs its `}}`, each `{{#if}}` its `{{/if}}`".to_owned()
-            },
+            }
             reason => reason.to_string(),
         };
         vec![TemplateMistake::at(file, source, at..at, message)]

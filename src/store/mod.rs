@@ -58,8 +58,8 @@ pub use tasks::TaskRow;
 pub use timeline::TimelineRow;
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -369,7 +369,8 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
 fn unopened(path: &Path, error: &sqlx::Error) -> String {
     let code = error.as_database_error().and_then(|database| database.code());
     if path.is_file() && code.is_some_and(|code| code == "14") {
-        return "its log cannot be written beside it; look who owns the folder, and whether the disk is read-only".into();
+        return "its log cannot be written beside it; look who owns the folder, and whether the disk is read-only"
+            .into();
     }
     describe(error)
 }

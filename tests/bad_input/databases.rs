@@ -36,7 +36,8 @@ async fn a_newer_database_is_left_alone() {
     let site = site();
     site.store().await.close().await;
     let mut other = connection(&site).await;
-    let newer = "UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)";
+    let newer =
+        "UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)";
     other.execute(newer).await.unwrap();
     other.close().await.unwrap();
     let before = std::fs::read(site.path("test.db")).unwrap();
@@ -64,7 +65,8 @@ async fn a_port_in_use_is_named_before_anything_is_made() {
     let address = taken.local_addr().unwrap();
     let site = Site::with(&configuration(25, &format!("listen = \"{address}\""), "tls = \"none\"", ""));
     let said = one_line(&site, &["run"]).await;
-    let why = "Address already in use (os error 98); stop the program that has the port, or set another listen in [web]";
+    let why =
+        "Address already in use (os error 98); stop the program that has the port, or set another listen in [web]";
     assert_eq!(said, format!("cannot listen on {address}: {why}"));
     assert!(!site.path("test.db").exists() && !site.path("token.key").exists());
 }
@@ -98,7 +100,10 @@ async fn a_read_only_disk_says_so() {
     let script = "mount --bind . . && mount -o remount,bind,ro . && cd \"$PWD\" && ! touch probe";
     for (args, why) in [
         (&["run"][..], "test.db.lock`: its file system is read-only; mount it for writing"),
-        (&["pause", "--reason", "x"], "its log cannot be written beside it; look who owns the folder, and whether the disk is read-only"),
+        (
+            &["pause", "--reason", "x"],
+            "its log cannot be written beside it; look who owns the folder, and whether the disk is read-only",
+        ),
     ] {
         let Some((code, said)) = on_another_disk(&site, script, args) else { return };
         assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");

@@ -11,7 +11,7 @@ const INTRO: &str = "templates/led/intro.md";
 
 /// A file of the starter, what is written in it, what instead; the command; what it says.
 const MISTAKES: [(&str, &str, &str, &str, &str); 9] = [
-    (CONFIG, "\n[[relay]]", "\n[[rely]]", "run", "config/outreachd.toml:32:3: unknown section `rely`"),
+    (CONFIG, "\n[[relay]]", "\n[[rely]]", "run", "config/outreachd.toml:32:3: unknown key `rely`"),
     (
         CONFIG,
         "port     = 587",
@@ -20,13 +20,7 @@ const MISTAKES: [(&str, &str, &str, &str, &str); 9] = [
         "config/outreachd.toml:35:12: `port`: expected an integer, found a string",
     ),
     (CAMPAIGN, "template = \"led/intro\"", "tempalte = \"led/intro\"", "apply", ":27:1: unknown key `tempalte`"),
-    (
-        CAMPAIGN,
-        "holdout  = \"4 %\"",
-        "holdout  = 4",
-        "apply",
-        ":16:12: `holdout`: expected a percentage such as \"4 %\", found an integer",
-    ),
+    (CAMPAIGN, "holdout  = \"4 %\"", "holdout  = 4", "apply", ":17:12: `holdout`: expected a string, found an integer"),
     (
         INTRO,
         "{{> signature}}",

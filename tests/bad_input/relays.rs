@@ -55,8 +55,7 @@ async fn an_unreachable_relay_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_wrong_password_uses_up_no_try() {
-    let options =
-        Options { login: Some(("outreachd".into(), "right".into())), ..Options::default() };
+    let options = Options { login: Some(("outreachd".into(), "right".into())), ..Options::default() };
     let relay = MailServer::start(|_| Answer::Accept, options).await.unwrap();
     let login = "tls = \"none\"\nusername = \"outreachd\"\npassword = { env = \"RELAY_PASSWORD\" }";
     let site = Site::with(&configuration(relay.addr().port(), ANY_PORT, login, ""));

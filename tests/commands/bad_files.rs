@@ -48,7 +48,10 @@ fn refuses_a_file_that_is_no_database() {
     let before = std::fs::read(office.database()).unwrap();
     for args in [&["status"][..], &["backup", "copy.db"], &["manager", "list"]] {
         let refused = office.run(args).refused();
-        assert!(refused.ends_with("outreachd.db`: the file is no SQLite database; look at url in [database]"), "{refused}");
+        assert!(
+            refused.ends_with("outreachd.db`: the file is no SQLite database; look at url in [database]"),
+            "{refused}"
+        );
     }
     assert_eq!(std::fs::read(office.database()).unwrap(), before);
     assert_eq!(office.files(), ["outreachd.db"]);

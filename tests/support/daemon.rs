@@ -246,12 +246,8 @@ pub async fn notices(store: &Store, names: &[&str]) {
 pub async fn plans(store: &Store, count: usize) {
     let now = Clock::System.now();
     let act = Act::stage("test", now);
-    let consents = vec![ConsentRecord {
-        channel: "email".into(),
-        basis: "consent".into(),
-        evidence: "fair".into(),
-        given_at: 0,
-    }];
+    let consents =
+        vec![ConsentRecord { channel: "email".into(), basis: "consent".into(), evidence: "fair".into(), given_at: 0 }];
     let clients: Vec<_> = (0..count)
         .map(|number| ClientRecord { consents: consents.clone(), ..client(&format!("Klient {number}")) })
         .collect();
