@@ -11,6 +11,8 @@ mod bad_files;
 mod copies;
 #[path = "commands/office.rs"]
 mod office;
+#[path = "commands/tasks.rs"]
+mod tasks;
 #[path = "commands/waiting.rs"]
 mod waiting;
 

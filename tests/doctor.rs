@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,13 +49,20 @@ impl World {
 
     /// Writes a file that only its owner can read.
     fn secret(&self, name: &str, text: &str) {
-        use std::os::unix::fs::PermissionsExt;
         std::fs::write(self.path(name), text).unwrap();
-        std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+        self.chmod(name, 0o600);
+    }
+
+    fn chmod(&self, name: &str, mode: u32) {
+        std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
     }
 
     fn config(&self) -> Config {
-        let source = format!(
+        config::parse(&self.path("outreachd.toml"), &self.source(), &[]).unwrap()
+    }
+
+    fn source(&self) -> String {
+        format!(
             r#"
 [company]
 name = "Fyrljus AB"
@@ -79,16 +87,21 @@ listen = "127.0.0.1:1"
 public_url = "https://ut.fyrljus.example"
 "#,
             self.relay, self.mailbox, self.fax
-        );
-        config::parse(&self.path("outreachd.toml"), &source, &[]).unwrap()
+        )
+    }
+
+    /// Runs the program itself, without a DNS server to ask.
+    fn run(&self, source: &str) -> std::process::Output {
+        std::fs::write(self.path("outreachd.toml"), source).unwrap();
+        let mut command = assert_cmd::Command::cargo_bin("outreachd").unwrap();
+        command.args(["--json", "doctor", "--resolver", "127.0.0.1:1", "--config"]).arg(self.path("outreachd.toml"));
+        command.output().unwrap()
     }
 
     async fn with_database(self) -> Self {
-        Store::open(&format!("sqlite:{}", self.path("outreachd.db").display()), Migration::Apply)
-            .await
-            .unwrap()
-            .close()
-            .await;
+        let url = format!("sqlite:{}", self.path("outreachd.db").display());
+        Store::open(&url, Migration::Apply).await.unwrap().close().await;
+        self.chmod("outreachd.db", 0o600);
         self
     }
 
@@ -288,13 +301,35 @@ async fn tells_a_damaged_database_from_a_whole_one() {
 
 #[tokio::test]
 async fn says_whose_secret_everyone_can_read() {
-    use std::os::unix::fs::PermissionsExt;
     let relay = MailServer::accepting().await.unwrap();
     let mut world = World::new(relay.addr());
     world.secret("relay", "hemligt");
     world.relay.push_str("\nusername = \"ut\"\npassword = { file = \"relay\" }");
-    std::fs::set_permissions(world.path("relay"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    world.chmod("relay", 0o644);
     let checks = world.examine(name_server(COMPLETE).await).await;
     let finding = &find(&checks, "configuration").finding;
     assert!(finding.state == State::Failed && finding.line.contains("readable by everyone"), "{finding:?}");
+}
+
+#[test]
+fn fails_as_a_program_where_a_check_failed() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let world = World::new(gone);
+    let output = world.run(&world.source());
+    assert_eq!(output.status.code(), Some(1));
+    let checks: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let relay = checks.iter().find(|check| check["name"] == "relay main").unwrap();
+    assert_eq!(relay["state"], "failed");
+    assert!(relay["line"].is_string() && relay["advice"].is_string(), "{relay}");
+}
+
+#[test]
+fn tells_each_mistake_of_a_configuration_at_its_place() {
+    let world = World::new("127.0.0.1:25".parse().unwrap());
+    let output = world.run(&world.source().replace("listen =", "lisen ="));
+    assert_eq!(output.status.code(), Some(1));
+    let checks: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((checks.len(), &checks[0]["state"]), (1, &"failed".into()));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("unknown key `lisen`"), "{told}");
 }

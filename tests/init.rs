@@ -126,3 +126,28 @@ fn takes_an_empty_folder_and_a_deep_one() {
     init(folder.path(), ".").success();
     init(folder.path(), "down/there").success();
 }
+#[test]
+fn passes_the_check_without_a_database() {
+    let folder = tempfile::tempdir().unwrap();
+    init(folder.path(), "lab").success();
+    let mut check = Command::cargo_bin("outreachd").unwrap();
+    let checked = check.current_dir(folder.path()).args(["--config", "lab/config/outreachd.toml", "check"]).assert();
+    let told = String::from_utf8_lossy(&checked.success().get_output().stdout).into_owned();
+    assert!(told.contains("led-i-lagret: 5 steps, no mistakes"), "{told}");
+    assert!(!folder.path().join("lab/outreachd.db").exists());
+}
+
+#[test]
+fn prints_commands_that_work_as_they_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = init(folder.path(), "lab").success();
+    let told = String::from_utf8_lossy(&told.get_output().stdout).into_owned();
+    let (_, commands) = told.split_once("\n\n").unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_outreachd")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let script = format!("set -e\n{commands}\noutreachd check\n");
+    let ran = Command::new("sh").current_dir(folder.path()).env("PATH", path).args(["-c", &script]).assert().success();
+    let told = String::from_utf8_lossy(&ran.get_output().stdout).into_owned();
+    assert!(told.contains("120 rows: 120 new, 0 changed, 0 as before; 0 refused"), "{told}");
+    assert!(told.contains("each letter rendered for"), "{told}");
+}

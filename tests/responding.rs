@@ -233,7 +233,7 @@ async fn an_opt_out_in_words_suppresses_first_and_is_read_afterwards() {
         let thread = format!("In-Reply-To: <{}>\r\n", world.message_id(world.anna.delivery));
         world.receive(reply(world.anna.address, &thread, "Ta bort mig från er lista, tack.")).await;
         assert_eq!(world.response().await.kind.name(), "opt_out.in_reply");
-        assert_eq!(world.store.suppressions(world.anna.contact).await.unwrap().len(), 1);
+        assert_eq!(world.store.suppressions(world.anna.contact).await.unwrap().len(), 2, "the person and the address");
         assert_eq!(world.tasks(&world.anna).await[0].kind, TaskKind::Answer);
     }
 }

@@ -443,6 +443,7 @@ async fn tells_what_the_stages_wrote() {
             reply: Some("250 2.0.0 queued".into()),
             reason: None,
             due_at: None,
+            not_after: None,
             gateway_id: None,
             consequences: vec![Consequence::Touch {
                 contact: sara,

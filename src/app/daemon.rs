@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::model::id::DaemonId;
 use crate::model::token::TokenKeys;
+use crate::respond;
 use crate::store::{DaemonLock, Migration, Store};
 use crate::web::{self, FaxCalls, Health, WebState};
 
@@ -53,6 +54,8 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let now = options.clock.now();
     let daemon = store.register_daemon(now).await?;
     report_pauses(&store, now).await?;
+    // Compiling the rules for reading answers takes a moment, once: not at the first answer.
+    tokio::task::spawn_blocking(respond::read::prepare);
     loop {
         let serving = Serving { options: &options, store: &store, keys: &keys, daemon, config: Arc::clone(&config) };
         match serving.until_signal(&listener, &mut signals).await? {

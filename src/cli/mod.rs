@@ -28,6 +28,7 @@ mod resume;
 mod run;
 mod session;
 mod status;
+mod tasks;
 mod why;
 
 use std::io::Write;
@@ -94,6 +95,8 @@ enum Command {
     Client(client::Args),
     /// Print a manager's digest as it would be now
     Digest(digest::Args),
+    /// List what managers have to do about clients, and say that it is done
+    Tasks(tasks::Args),
     /// List what waits for a person, and say what became of it
     Deliveries(deliveries::Args),
     /// List what came back, and show how a mail is read
@@ -174,6 +177,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Why(args) => why::run(&session, args),
         Command::Client(args) => client::run(&session, args),
         Command::Digest(args) => digest::run(&session, args),
+        Command::Tasks(args) => tasks::run(&session, args),
         Command::Deliveries(args) => deliveries::run(&session, args),
         Command::Responses(args) => responses::run(&session, args),
         Command::Doctor(args) => doctor::run(&session, args),

@@ -59,7 +59,10 @@ pub(super) fn texts(session: &Session, config: &Config, reports: &[PlanReport]) 
     let zone = TimeZone::get(&config.company.zone).unwrap_or(TimeZone::UTC);
     let mut lines = Vec::new();
     for report in reports {
-        lines.push(report::text(report, &zone, session.now()));
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        lines.push(report::text(report, &zone, session.now()).trim_end().to_owned());
         lines.extend(people(report, &zone));
     }
     lines
@@ -77,7 +80,7 @@ fn people(report: &PlanReport, zone: &TimeZone) -> Vec<String> {
         lines.push(what);
     }
     if !lines.is_empty() {
-        lines.push(String::new());
+        lines.insert(0, String::new());
     }
     lines
 }

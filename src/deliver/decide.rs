@@ -198,7 +198,7 @@ pub(super) fn fax(
         code: status.error_code,
         enhanced: None,
         reply: Some(if status.detail.is_empty() {
-            format!("{} pages", status.pages_sent)
+            format!("{} page{}", status.pages_sent, if status.pages_sent == 1 { "" } else { "s" })
         } else {
             status.detail.clone()
         }),

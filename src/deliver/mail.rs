@@ -16,7 +16,7 @@ use super::{COOL_DOWN, Deliver, DeliverError};
 use crate::config::Config;
 use crate::model::delivery::DeliveryState;
 use crate::model::id::{ContactId, PlanId};
-use crate::store::{Claimed, Client, Release, Store, StoreError};
+use crate::store::{AttemptState, Claimed, Client, Finish, Release, Store, StoreError};
 use crate::transport::smtp::{Connector, Envelope, Session};
 use crate::transport::{Verdict, smtp};
 
@@ -323,15 +323,23 @@ impl Work<'_> {
     async fn finish(&self, claimed: &Claimed, attempt: Option<crate::model::id::AttemptId>, verdict: &Verdict) {
         let around = self.batch.around(self.deliver, claimed, self.deliver.clock.now());
         let finish = decide::mail(&claimed.row, self.relay_id, attempt, verdict, around);
-        let state = finish.state;
-        tracing::info!(
-            delivery.id = claimed.row.id.0,
-            campaign = claimed.row.campaign.as_deref().unwrap_or_default(),
-            attempt = claimed.row.tries + 1,
-            code = finish.code,
-            "delivery {}: {state:?}",
-            claimed.row.id
-        );
+        self.tell(claimed, &finish);
         self.deliver.ledger.finish(finish).await;
+    }
+
+    /// One line a try; what nobody but a person can settle is a warning.
+    fn tell(&self, claimed: &Claimed, finish: &Finish) {
+        let (id, attempt) = (claimed.row.id, claimed.row.tries + 1);
+        let campaign = claimed.row.campaign.as_deref().unwrap_or_default();
+        if finish.state == AttemptState::Uncertain {
+            tracing::warn!(
+                delivery.id = id.0,
+                campaign,
+                attempt,
+                "delivery {id}: nobody knows whether it arrived; see `outreachd deliveries list --state uncertain`"
+            );
+            return;
+        }
+        tracing::info!(delivery.id = id.0, campaign, attempt, code = finish.code, "delivery {id}: {:?}", finish.state);
     }
 }

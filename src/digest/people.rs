@@ -34,6 +34,8 @@ pub(super) struct People<'a> {
     pauses: Vec<PauseRow>,
     /// Tasks that stand beside the reply they came of.
     told: BTreeSet<ResponseId>,
+    /// Whose trouble is told under what is to be mended.
+    mended: BTreeSet<ContactId>,
 }
 
 /// What is read of those who answered or were not reached.
@@ -77,6 +79,7 @@ impl<'a> People<'a> {
             refusals: BTreeMap::new(),
             pauses: store.pauses(now).await?,
             told: BTreeSet::new(),
+            mended: BTreeSet::new(),
         };
         for contact in close {
             let filter = DeliveryFilter { contact: Some(contact), ..Default::default() };
@@ -133,9 +136,9 @@ impl<'a> People<'a> {
     }
 
     /// What did not arrive, whether a report said so or the server refused at once; and who left.
-    pub(super) fn fixes(&self, responses: &[ResponseRow], finished: &[DeliveryRow]) -> Vec<Fix> {
+    pub(super) fn fixes(&mut self, responses: &[ResponseRow], finished: &[DeliveryRow]) -> Vec<Fix> {
         let mut fixes = Vec::new();
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut mended) = (BTreeSet::new(), BTreeSet::new());
         for row in responses {
             let trouble = match row.kind {
                 ResponseKind::Bounce(bounce) => Trouble::Mail(bounce),
@@ -148,6 +151,7 @@ impl<'a> People<'a> {
                 let quote = row.new_text.as_deref().filter(|_| trouble == Trouble::LeftCompany).and_then(shorten);
                 let fix = self.fix(contact, trouble, row.enhanced.clone(), delivery);
                 fixes.extend(fix.map(|fix| Fix { quote, ..fix }));
+                mended.insert(contact);
             }
         }
         // Mails before faxes, so that a fax that went instead is told beside its mail.
@@ -163,8 +167,10 @@ impl<'a> People<'a> {
             };
             if seen.insert((contact, row.step.as_deref())) {
                 fixes.extend(self.fix(contact, trouble, enhanced, Some(row)));
+                mended.insert(contact);
             }
         }
+        self.mended.extend(mended);
         fixes
     }
 
@@ -244,9 +250,13 @@ impl<'a> People<'a> {
         gone.into_iter().filter_map(told).collect()
     }
 
-    /// Tasks whose day has come, but for those that stand beside their reply already.
+    /// Tasks whose day has come, but for those that stand beside their reply or their trouble already.
     pub(super) fn todos(&self, tasks: &[TaskRow]) -> Vec<Todo> {
-        let fresh = tasks.iter().filter(|task| task.response.is_none_or(|response| !self.told.contains(&response)));
+        let beside_reply = |task: &TaskRow| task.response.is_some_and(|response| self.told.contains(&response));
+        let beside_trouble = |task: &TaskRow| {
+            task.kind == TaskKind::Fix && task.contact.is_some_and(|contact| self.mended.contains(&contact))
+        };
+        let fresh = tasks.iter().filter(|task| !beside_reply(task) && !beside_trouble(task));
         let todo = |task: &TaskRow| Todo {
             person: task.contact.and_then(|contact| self.find(contact)),
             kind: task.kind,

@@ -1,5 +1,6 @@
 //! The database: it opens, is of this program's schema, whole, writable, and has room.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use secrecy::ExposeSecret;
@@ -54,7 +55,18 @@ async fn look_at(store: &Store) -> Result<Finding, StoreError> {
         ));
     }
     store.check_writable().await?;
-    Ok(Finding::ok(format!("schema {schema}, whole, writable")))
+    let mode = store.path().and_then(|file| file.metadata().ok()).map_or(0, |file| file.permissions().mode());
+    Ok(judge_mode(format!("schema {schema}, whole, writable"), mode))
+}
+
+fn judge_mode(line: String, mode: u32) -> Finding {
+    if mode & 0o004 == 0 {
+        return Finding::ok(line);
+    }
+    Finding::warning(
+        format!("{line}; everyone on this machine can read it"),
+        "run chmod 600 on it: it holds your clients",
+    )
 }
 
 fn absent(file: &Path) -> Finding {
@@ -119,6 +131,12 @@ mod tests {
         assert_eq!(state(20 * GIBI, 15 * GIBI), State::Warning);
         assert_eq!(state(20 * GIBI, GIBI), State::Ok);
         assert_eq!(judge_space(20 * GIBI, 1).line, "20 GB free, the database has 1 MB");
+    }
+
+    #[test]
+    fn warns_of_a_database_that_everyone_can_read() {
+        assert_eq!(judge_mode("whole".into(), 0o100_640).state, State::Ok);
+        assert_eq!(judge_mode("whole".into(), 0o100_644).state, State::Warning);
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl ImapInbox {
         match logging_in.await {
             Ok(Ok(session)) => Ok(session),
             Ok(Err((Error::No(reason) | Error::Bad(reason), _))) => {
-                Err(InboxError::Login { id: mailbox.id.clone(), host: self.host.clone(), reason })
+                Err(InboxError::Login { id: mailbox.id.clone(), host: self.host.clone(), reason: said(&reason) })
             }
             Ok(Err((error, _))) => Err(self.failed("LOGIN", error)),
             Err(_) => Err(self.timed_out("LOGIN", COMMAND_S)),
@@ -121,7 +121,7 @@ impl ImapInbox {
             Ok(Ok(opened)) => opened,
             Ok(Err(Error::No(reason))) => {
                 let (id, folder) = (self.mailbox.id.clone(), self.mailbox.folder.clone());
-                return Err(InboxError::Folder { id, folder, reason });
+                return Err(InboxError::Folder { id, folder, reason: said(&reason) });
             }
             Ok(Err(error)) => return Err(self.failed("EXAMINE", error)),
             Err(_) => return Err(self.timed_out("EXAMINE", COMMAND_S)),
@@ -196,7 +196,29 @@ impl ImapInbox {
     }
 }
 
+/// The server's own words from async-imap's `code: None, info: Some("...")`, for people to
+/// read and for the log: without addresses, and not long.
+fn said(reason: &str) -> String {
+    let words = reason.split_once("info: Some(\"").and_then(|(_, rest)| rest.strip_suffix("\")"));
+    let words = words.unwrap_or(reason).split_whitespace();
+    let masked: Vec<_> = words.map(|word| if word.contains('@') { "***" } else { word }).collect();
+    masked.join(" ").trim_end_matches('.').chars().take(120).collect()
+}
+
 fn parse_cursor(cursor: &str) -> Option<(u32, u32)> {
     let (validity, uid) = cursor.split_once(':')?;
     Some((validity.parse().ok()?, uid.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_a_servers_words_without_wrapping_and_addresses() {
+        let refused = r#"code: None, info: Some("[AUTHENTICATIONFAILED] Authentication failed.")"#;
+        assert_eq!(said(refused), "[AUTHENTICATIONFAILED] Authentication failed");
+        assert_eq!(said(r#"code: None, info: Some("no <anna@granvik.example> here")"#), "no *** here");
+        assert_eq!(said("code: None, info: None"), "code: None, info: None");
+    }
 }

@@ -229,7 +229,8 @@ mod tests {
     #[test]
     fn names_the_first_rule_that_forbids() {
         let campaign = campaign(0);
-        let cases: [(fn(&mut Candidate), LeftOut); 7] = [
+        type Change = fn(&mut Candidate);
+        let cases: [(Change, LeftOut); 7] = [
             (|c| c.country = Some("DE".into()), LeftOut::NoConsent),
             (|c| c.person_type = Some(PersonType::SoleTrader), LeftOut::SoleTrader),
             (|c| c.person_type = None, LeftOut::PersonTypeUnknown),

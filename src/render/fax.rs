@@ -177,13 +177,18 @@ fn lawful(head: &FaxHead<'_>) -> Result<(), RenderError> {
     }
 }
 
+/// A number as it is read out, with its country.
+fn written(number: &PhoneNumber) -> String {
+    number.written_in(None)
+}
+
 /// The line at the top of every page.
 fn running(head: &FaxHead<'_>, labels: &Labels, page: usize, pages: usize) -> Vec<Line> {
-    let number = head.from_fax.or(head.from_phone).map(PhoneNumber::as_str).unwrap_or_default();
+    let number = head.from_fax.or(head.from_phone).map(written).unwrap_or_default();
     let when = head.date.strftime(labels.date_form);
     let parts = [
         clean(head.from_company),
-        number.to_owned(),
+        number,
         when.to_string(),
         clean(head.reference),
         format!("{} {page}/{pages}", labels.page),
@@ -198,10 +203,10 @@ fn block(rendered: &Rendered, head: &FaxHead<'_>, labels: &Labels, pages: usize)
         let parts: Vec<_> = parts.iter().map(|part| clean(part)).filter(|part| !part.trim().is_empty()).collect();
         parts.join(", ")
     };
-    let from_fax = head.from_fax.map(PhoneNumber::as_str).unwrap_or_default();
+    let from_fax = head.from_fax.map(written).unwrap_or_default();
     let rows = [
-        (labels.to, joined(&[head.to_name, head.to_company, head.to.as_str()])),
-        (labels.from, joined(&[head.from_name, head.from_company, from_fax])),
+        (labels.to, joined(&[head.to_name, head.to_company, &written(head.to)])),
+        (labels.from, joined(&[head.from_name, head.from_company, &from_fax])),
         (labels.date, head.date.strftime(labels.date_form).to_string()),
         (labels.pages, pages.to_string()),
         (labels.subject, clean(&rendered.subject)),
@@ -224,8 +229,8 @@ fn block(rendered: &Rendered, head: &FaxHead<'_>, labels: &Labels, pages: usize)
 /// Sender and opt-out line at the foot of every page.
 fn foot(head: &FaxHead<'_>, labels: &Labels) -> Vec<Line> {
     let width = PAGE.0 - 2.0 * MARGIN;
-    let phone = head.from_phone.map(|number| format!("{} {}", labels.phone, number.as_str()));
-    let fax = head.from_fax.map(|number| format!("Fax {}", number.as_str()));
+    let phone = head.from_phone.map(|number| format!("{} {}", labels.phone, written(number)));
+    let fax = head.from_fax.map(|number| format!("Fax {}", written(number)));
     let sender = [Some(clean(head.from_company)), Some(clean(head.from_address)), phone, fax];
     let sender: Vec<_> = sender.into_iter().flatten().collect();
     let mut out = vec![Line::rule(0.0)];

@@ -6,7 +6,8 @@
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
-use super::apply::{Case, objection, operate, opt_out_consequences, summary};
+use super::apply::{Case, operate, summary};
+use super::opt_out::{self, objection};
 use super::tie::{Tie, fold};
 use super::words::{self, Note, Trouble};
 use crate::model::address::Channel;
@@ -114,15 +115,10 @@ fn complained(answer: &Answer<'_>) -> Vec<Consequence> {
 }
 
 fn opted_out(answer: &Answer<'_>, how: OptOut) -> Vec<Consequence> {
-    let delivery = answer.tie.candidate.delivery;
-    let mut changes = opt_out_consequences(
-        answer.contact,
-        Some(delivery),
-        answer.case.id,
-        how,
-        Channel::Email,
-        &summary(answer.case),
-    );
+    let sent = &answer.tie.candidate;
+    let address = Some((sent.channel, sent.folded.as_str()));
+    let words = summary(answer.case);
+    let mut changes = opt_out::consequences(answer.case.id, answer.contact, Some(sent.delivery), address, how, &words);
     if how == OptOut::InReply {
         // Suppressed first, read afterwards: words can be mistaken.
         changes.push(answer.outcome(Outcome::Replied));

@@ -14,14 +14,12 @@ use super::facts::Facts;
 use super::read::{Finding, Reading};
 use super::tie::{Tie, fold};
 use super::words::{self, Trouble};
-use crate::model::address::Channel;
 use crate::model::delivery::{Outcome, Purpose};
-use crate::model::id::{ContactId, DeliveryId, ResponseId};
+use crate::model::id::{ContactId, ResponseId};
 use crate::model::plan::StopReason;
 use crate::model::response::{OptOut, ResponseKind};
 use crate::model::suppression::{Reason, Scope};
 use crate::model::task::TaskKind;
-use crate::model::touchpoint::Direction;
 use crate::store::{Consequence, LoggedResponse};
 
 /// Characters of a reply on the timeline.
@@ -125,36 +123,6 @@ fn decide(case: &Case<'_>) -> (bool, Vec<Consequence>) {
     };
     consequences.extend(more);
     (review, consequences)
-}
-
-/// What an opt-out of a contact changes, however it came: nothing goes to them any more.
-pub fn opt_out_consequences(
-    contact: ContactId,
-    delivery: Option<DeliveryId>,
-    response: ResponseId,
-    how: OptOut,
-    channel: Channel,
-    summary: &str,
-) -> Vec<Consequence> {
-    let mut changes = objection(contact, Reason::OptOut, response);
-    changes.push(Consequence::Touch {
-        contact,
-        direction: Direction::In,
-        channel,
-        kind: ResponseKind::OptOut(how).name(),
-        summary: summary.to_owned(),
-        delivery,
-        response: Some(response),
-    });
-    changes
-}
-
-pub(super) fn objection(contact: ContactId, reason: Reason, response: ResponseId) -> Vec<Consequence> {
-    vec![
-        Consequence::Suppress { scope: Scope::Contact, value: contact.to_string(), reason, response: Some(response) },
-        Consequence::StopPlans { contact, reason: StopReason::OptOut },
-        Consequence::WithdrawConsents { contact },
-    ]
 }
 
 /// A mail to one of us: a digest, a notice, a test.

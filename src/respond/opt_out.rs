@@ -122,7 +122,7 @@ pub async fn opt_out(
         raw: None,
         review: false,
         received_at,
-        consequences: consequences(id, contact, Some(delivery), Some((row.channel, &row.address)), how),
+        consequences: consequences(id, contact, Some(delivery), Some((row.channel, &row.address)), how, summary(how)),
     };
     let news = store.log_responses(act, None, std::slice::from_ref(&response)).await?;
     Ok(OptedOut { contact: Some(contact), new: news == [true] })
@@ -148,31 +148,43 @@ pub async fn undo(store: &Store, act: &Act, delivery: DeliveryId) -> Result<bool
     Ok(store.lift_suppressions(act, response, &[touch]).await? > 0)
 }
 
-/// What an opt-out of `contact` changes; `address` is where the letter went.
+/// What an opt-out of `contact` changes, however it came; `address` is where the letter went,
+/// `words` is its line in the timeline.
 pub fn consequences(
     response: ResponseId,
     contact: ContactId,
     delivery: Option<DeliveryId>,
     address: Option<(Channel, &str)>,
     how: OptOut,
+    words: &str,
 ) -> Vec<Consequence> {
-    let suppress =
-        |scope, value| Consequence::Suppress { scope, value, reason: Reason::OptOut, response: Some(response) };
-    let mut changes = vec![suppress(Scope::Contact, contact.to_string())];
+    let mut changes = objection(contact, Reason::OptOut, response);
     // The address too: the same mailbox may stand on a second contact, or come in again as one.
-    changes.extend(address.map(|(_, address)| suppress(Scope::Address, address.to_lowercase())));
-    changes.push(Consequence::StopPlans { contact, reason: StopReason::OptOut });
-    changes.push(Consequence::WithdrawConsents { contact });
+    changes.extend(address.map(|(_, address)| Consequence::Suppress {
+        scope: Scope::Address,
+        value: address.to_lowercase(),
+        reason: Reason::OptOut,
+        response: Some(response),
+    }));
     changes.push(Consequence::Touch {
         contact,
         direction: Direction::In,
         channel: address.map_or(Channel::Email, |(channel, _)| channel),
         kind: ResponseKind::OptOut(how).name(),
-        summary: summary(how).to_owned(),
+        summary: words.to_owned(),
         delivery,
         response: Some(response),
     });
     changes
+}
+
+/// What every objection of a person changes (GDPR Art. 21(3)): nothing goes to them any more.
+pub(super) fn objection(contact: ContactId, reason: Reason, response: ResponseId) -> Vec<Consequence> {
+    vec![
+        Consequence::Suppress { scope: Scope::Contact, value: contact.to_string(), reason, response: Some(response) },
+        Consequence::StopPlans { contact, reason: StopReason::OptOut },
+        Consequence::WithdrawConsents { contact },
+    ]
 }
 
 fn key_prefix(delivery: DeliveryId) -> String {

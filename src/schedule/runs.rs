@@ -27,13 +27,14 @@ pub(super) async fn pass(stage: &mut Stage<'_>) -> Result<usize, ScheduleError> 
 
 async fn draw(stage: &Stage<'_>, revision: &AppliedRevision, run: &str) -> Result<usize, ScheduleError> {
     let campaign = &revision.campaign;
-    let mut draw =
-        Draw::new(campaign, NotBefore::Instant(stage.now), stage.now, stage.config.limits.contacts_per_account);
     let (mut after, mut started) = (ContactId(0), 0);
     loop {
         let page = stage.store.candidates(&campaign.audience, &campaign.id, run, stage.now, after, BATCH).await?;
         let Some(last) = page.last() else { return Ok(started) };
         after = last.contact;
+        // A drawing for each page: who started on an earlier one already counts in the database.
+        let per_account = stage.config.limits.contacts_per_account;
+        let mut draw = Draw::new(campaign, NotBefore::Instant(stage.now), stage.now, per_account);
         let enrolments: Vec<_> =
             page.iter().filter(|candidate| !candidate.enrolled).map(|candidate| draw.decide(candidate)).collect();
         let begun = stage.store.enrol(&stage.act, revision, run, &enrolments).await?;

@@ -4,17 +4,14 @@
 //! that is already there is found by its keys and updated. An import never revives
 //! a dead address and never lifts a suppression.
 
-use std::collections::HashMap;
-
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::changes::{Change, log_changes};
+use super::changes::log_changes;
+use super::placing::{changes, consents, count, first_of_account, lookup, marks, place, points};
 use super::words::{micros, rows};
 use super::{Result, Store, reading, transaction};
 use crate::model::act::Act;
-use crate::model::id::{BatchId, ContactId};
+use crate::model::id::BatchId;
 
 /// One row of an import as it is written; texts are already checked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -87,33 +84,6 @@ pub struct SavedClients {
     pub updated: usize,
     /// Contacts that were already so.
     pub unchanged: usize,
-}
-
-/// One row with the ids it was given; what the statements below read from JSON.
-#[derive(Serialize)]
-struct Placed<'a> {
-    contact: i64,
-    account: i64,
-    new_contact: i64,
-    new_account: i64,
-    company_folded: String,
-    folded: String,
-    #[serde(flatten)]
-    record: &'a ClientRecord,
-}
-
-#[derive(Serialize)]
-struct Point<'a> {
-    id: i64,
-    contact: i64,
-    channel: &'static str,
-    address: &'a str,
-    folded: String,
-}
-
-/// The form by which names and addresses are compared.
-fn fold(text: &str) -> String {
-    text.to_lowercase()
 }
 
 const FIND_CONTACTS: &str = "
@@ -210,22 +180,24 @@ const ADOPT_CONTACTS: &str = "
     RETURNING id";
 
 /// A file that still names a dead address takes nothing away: the live one was found since.
+/// The rows drive it: a list that is looked through again for each point takes minutes.
 const RETIRE_POINTS: &str = "
     UPDATE contact_point SET state = 'invalid', reason = 'replaced'
-    WHERE state = 'valid' AND EXISTS (
-        SELECT 1 FROM json_each($1) AS r WHERE CAST(r.value->>'contact' AS BIGINT) = contact_point.contact_id
-           AND r.value->>'channel' = contact_point.channel AND r.value->>'folded' <> contact_point.folded
-           AND NOT EXISTS (SELECT 1 FROM contact_point d WHERE d.contact_id = contact_point.contact_id
-                   AND d.channel = contact_point.channel AND d.folded = r.value->>'folded'
-                   AND d.state = 'invalid' AND COALESCE(d.reason, '') <> 'replaced'))
+    FROM (SELECT CAST(r.value->>'contact' AS BIGINT) AS contact, r.value->>'channel' AS channel, r.value->>'folded' AS folded
+          FROM json_each($1) AS r) AS n
+    WHERE contact_point.contact_id = n.contact AND contact_point.channel = n.channel
+      AND contact_point.folded <> n.folded AND contact_point.state = 'valid'
+      AND NOT EXISTS (SELECT 1 FROM contact_point d WHERE d.contact_id = n.contact AND d.channel = n.channel
+              AND d.folded = n.folded AND d.state = 'invalid' AND COALESCE(d.reason, '') <> 'replaced')
     RETURNING contact_id";
 
 /// An address that was only replaced comes back when the file names it again; a dead one never does.
 const REVIVE_POINTS: &str = "
     UPDATE contact_point SET state = 'valid', reason = NULL
-    WHERE state = 'invalid' AND reason = 'replaced' AND EXISTS (
-        SELECT 1 FROM json_each($1) AS r WHERE CAST(r.value->>'contact' AS BIGINT) = contact_point.contact_id
-           AND r.value->>'channel' = contact_point.channel AND r.value->>'folded' = contact_point.folded)
+    FROM (SELECT CAST(r.value->>'contact' AS BIGINT) AS contact, r.value->>'channel' AS channel, r.value->>'folded' AS folded
+          FROM json_each($1) AS r) AS n
+    WHERE contact_point.contact_id = n.contact AND contact_point.channel = n.channel AND contact_point.folded = n.folded
+      AND contact_point.state = 'invalid' AND contact_point.reason = 'replaced'
     RETURNING contact_id";
 
 const INSERT_POINTS: &str = "
@@ -241,38 +213,24 @@ const INSERT_CONSENTS: &str = "
            r.value->>'evidence', $2, CAST(r.value->>'given_at' AS BIGINT)
     FROM json_each($1) AS r
     WHERE NOT EXISTS (SELECT 1 FROM consent k WHERE k.contact_id = CAST(r.value->>'contact' AS BIGINT)
-                         AND k.channel = r.value->>'channel' AND k.evidence = r.value->>'evidence')";
+                         AND k.channel = r.value->>'channel' AND k.evidence = r.value->>'evidence')
+    RETURNING contact_id";
 
+/// Only what the file does not name any more, so that a file that changes nothing writes nothing.
 const DELETE_MARKS: &str = "
-    DELETE FROM account_mark WHERE EXISTS (
-        SELECT 1 FROM json_each($1) AS r WHERE CAST(r.value->>'account' AS BIGINT) = account_mark.account_id
-           AND r.value->>'kind' = account_mark.kind)";
+    DELETE FROM account_mark
+    WHERE (account_id, kind) IN (SELECT CAST(r.value->>'account' AS BIGINT), r.value->>'kind' FROM json_each($1) AS r)
+      AND (account_id, kind, mark) NOT IN (SELECT CAST(r.value->>'account' AS BIGINT), r.value->>'kind', r.value->>'mark'
+              FROM json_each($1) AS r WHERE r.value->>'mark' IS NOT NULL)
+    RETURNING account_id";
 
 const INSERT_MARKS: &str = "
     INSERT INTO account_mark (account_id, kind, mark)
     SELECT DISTINCT CAST(r.value->>'account' AS BIGINT), r.value->>'kind', r.value->>'mark' FROM json_each($1) AS r
     WHERE r.value->>'mark' IS NOT NULL
-    ON CONFLICT (account_id, kind, mark) DO NOTHING";
+    ON CONFLICT (account_id, kind, mark) DO NOTHING RETURNING account_id";
 
 impl Store {
-    /// Begins an import of `file`.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn begin_batch(&self, act: &Act, file: &str) -> Result<BatchId> {
-        let id = self.reserve(1).await?.start;
-        transaction!(self, tx => {
-            sqlx::query("INSERT INTO batch (id, file, actor, started_at, created, updated, unchanged, refused) VALUES ($1, $2, $3, $4, 0, 0, 0, 0)")
-                .bind(id)
-                .bind(file)
-                .bind(act.actor.clone())
-                .bind(micros(act.at))
-                .execute(&mut *tx)
-                .await?;
-        });
-        Ok(BatchId(id))
-    }
-
     /// Saves some hundreds of rows of a batch in one transaction: new clients (invisible
     /// until the batch is published) and changes of known ones.
     ///
@@ -289,7 +247,7 @@ impl Store {
             let placed = place(records, &contacts, &accounts, &mut next);
             let list = rows(&placed)?;
             sqlx::query(INSERT_ACCOUNTS).bind(rows(&first_of_account(&placed))?).bind(batch.0).execute(&mut *tx).await?;
-            let changed_accounts = sqlx::query_scalar::<_, i64>(UPDATE_ACCOUNTS).bind(list.clone()).fetch_all(&mut *tx).await?;
+            let mut changed_accounts = sqlx::query_scalar::<_, i64>(UPDATE_ACCOUNTS).bind(list.clone()).fetch_all(&mut *tx).await?;
             sqlx::query(INSERT_CONTACTS).bind(list.clone()).bind(batch.0).execute(&mut *tx).await?;
             sqlx::query(ADOPT_ACCOUNTS).bind(list.clone()).bind(batch.0).execute(&mut *tx).await?;
             let adopted = sqlx::query_scalar::<_, i64>(ADOPT_CONTACTS).bind(list.clone()).bind(batch.0).fetch_all(&mut *tx).await?;
@@ -300,10 +258,12 @@ impl Store {
             changed.extend(sqlx::query_scalar::<_, i64>(REVIVE_POINTS).bind(points.clone()).fetch_all(&mut *tx).await?);
             changed.extend(sqlx::query_scalar::<_, i64>(INSERT_POINTS).bind(points).fetch_all(&mut *tx).await?);
             let marks = rows(&marks(&placed))?;
-            sqlx::query(DELETE_MARKS).bind(marks.clone()).execute(&mut *tx).await?;
-            sqlx::query(INSERT_MARKS).bind(marks).execute(&mut *tx).await?;
+            let gone = sqlx::query_scalar::<_, i64>(DELETE_MARKS).bind(marks.clone()).fetch_all(&mut *tx).await?;
+            let come = sqlx::query_scalar::<_, i64>(INSERT_MARKS).bind(marks).fetch_all(&mut *tx).await?;
+            changed_accounts.extend(gone.into_iter().chain(come));
             let consents = rows(&consents(&placed, &mut next))?;
-            sqlx::query(INSERT_CONSENTS).bind(consents).bind(act.actor.clone()).execute(&mut *tx).await?;
+            let agreed = sqlx::query_scalar::<_, i64>(INSERT_CONSENTS).bind(consents).bind(act.actor.clone());
+            changed.extend(agreed.fetch_all(&mut *tx).await?);
             for row in placed.iter().filter(|row| row.record.suppressed) {
                 sqlx::query("INSERT INTO suppression (id, scope, value, reason, actor, at) VALUES ($1, 'contact', $2, 'opt_out', $3, $4)
                              ON CONFLICT DO NOTHING")
@@ -323,29 +283,6 @@ impl Store {
         Ok(saved)
     }
 
-    /// Makes what a batch created visible, and closes it with its figures.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn publish_batch(&self, act: &Act, batch: BatchId, saved: SavedClients, refused: usize) -> Result<()> {
-        let base = self.reserve(1).await?.start;
-        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        transaction!(self, tx => {
-            sqlx::query("UPDATE batch SET published_at = $2, created = $3, updated = $4, unchanged = $5, refused = $6 WHERE id = $1")
-                .bind(batch.0)
-                .bind(micros(act.at))
-                .bind(number(saved.created))
-                .bind(number(saved.updated))
-                .bind(number(saved.unchanged))
-                .bind(number(refused))
-                .execute(&mut *tx)
-                .await?;
-            let diff = json!({ "created": saved.created, "updated": saved.updated, "refused": refused });
-            log_changes!(tx, act, base, Some(batch.0), &[Change::new("batch", batch, diff)]);
-        });
-        Ok(())
-    }
-
     /// How many of these rows are of a contact that is there already, published or not.
     ///
     /// # Errors
@@ -357,163 +294,4 @@ impl Store {
         });
         Ok(found.iter().map(|(row, ..)| row).collect::<std::collections::HashSet<_>>().len())
     }
-
-    /// When the newest import was published.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn last_import(&self) -> Result<Option<Timestamp>> {
-        let at = reading!(self, conn => {
-            sqlx::query_scalar::<_, Option<i64>>("SELECT MAX(published_at) FROM batch").fetch_one(&mut *conn).await?
-        });
-        super::words::maybe_instant(at)
-    }
-
-    /// How many contacts there are; what an unpublished import brought does not count.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn count_contacts(&self) -> Result<i64> {
-        let count = reading!(self, conn => {
-            sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM contact c
-                 WHERE c.batch_id IS NULL OR EXISTS (SELECT 1 FROM batch b WHERE b.id = c.batch_id AND b.published_at IS NOT NULL)").fetch_one(&mut *conn).await?
-        });
-        Ok(count)
-    }
-
-    /// Every contact's id, in order, a page at a time.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn contact_page(&self, after: ContactId, limit: i64) -> Result<Vec<ContactId>> {
-        let rows = reading!(self, conn => {
-            sqlx::query_scalar::<_, i64>("SELECT id FROM contact WHERE id > $1 ORDER BY id LIMIT $2")
-                .bind(after.0)
-                .bind(limit)
-                .fetch_all(&mut *conn)
-                .await?
-        });
-        Ok(rows.into_iter().map(ContactId).collect())
-    }
-}
-
-/// What [`FIND_CONTACTS`] and [`FIND_ACCOUNTS`] look for.
-fn lookup(records: &[ClientRecord]) -> Vec<serde_json::Value> {
-    let row = |record: &ClientRecord| {
-        json!({
-            "external_id": record.external_id, "email": record.email.as_deref().map(fold), "org_number": record.org_number,
-            "country": record.country, "folded": fold(&record.name), "company_folded": fold(&record.company),
-        })
-    };
-    records.iter().map(row).collect()
-}
-
-/// Gives each row its contact and account: known ones where a key matches, new ids elsewhere.
-fn place<'a>(
-    records: &'a [ClientRecord],
-    contacts: &[(i64, i64, i64, i32)],
-    accounts: &[(i64, i64, i32)],
-    next: &mut impl FnMut() -> i64,
-) -> Vec<Placed<'a>> {
-    let mut fresh: HashMap<(Option<String>, String), i64> = HashMap::new();
-    let row = |(index, record): (usize, &'a ClientRecord)| {
-        let index = i64::try_from(index).unwrap_or(i64::MAX);
-        let contact = contacts.iter().find(|(row, ..)| *row == index);
-        let account = known_account(index, contact.map(|(_, _, account, _)| *account), accounts);
-        let key = match &record.org_number {
-            Some(number) => (record.country.clone(), number.clone()),
-            None => (None, fold(&record.company)),
-        };
-        let (account, new_account) = match (account, fresh.get(&key)) {
-            (Some(id), _) => (id, 0),
-            (None, Some(id)) => (*id, 1),
-            (None, None) => {
-                let id = next();
-                fresh.insert(key, id);
-                (id, 1)
-            }
-        };
-        Placed {
-            contact: contact.map_or_else(&mut *next, |(_, id, ..)| *id),
-            account,
-            new_contact: i64::from(contact.is_none()),
-            new_account,
-            company_folded: fold(&record.company),
-            folded: fold(&record.name),
-            record,
-        }
-    };
-    records.iter().enumerate().map(row).collect()
-}
-
-/// The account of a row: by its registry number, else by its name; where several have that
-/// name, the one its contact is at.
-fn known_account(row: i64, contacts: Option<i64>, accounts: &[(i64, i64, i32)]) -> Option<i64> {
-    let mut found = accounts.iter().filter(|(of, ..)| *of == row);
-    let first = found.next()?;
-    let own = found.find(|(_, id, _)| first.2 == 2 && Some(*id) == contacts);
-    Some(own.unwrap_or(first).1)
-}
-
-/// One row for each new account: several contacts of one company make one account.
-fn first_of_account<'a, 'b>(placed: &'b [Placed<'a>]) -> Vec<&'b Placed<'a>> {
-    let mut seen = std::collections::HashSet::new();
-    placed.iter().filter(|row| row.new_account == 1 && seen.insert(row.account)).collect()
-}
-
-fn points<'a>(placed: &'a [Placed<'a>], next: &mut impl FnMut() -> i64) -> Vec<Point<'a>> {
-    let mut points = Vec::new();
-    for row in placed {
-        let record = row.record;
-        for (channel, address) in [("email", &record.email), ("fax", &record.fax), ("call", &record.phone)] {
-            if let Some(address) = address {
-                points.push(Point { id: next(), contact: row.contact, channel, address, folded: fold(address) });
-            }
-        }
-    }
-    points
-}
-
-fn marks(placed: &[Placed<'_>]) -> Vec<serde_json::Value> {
-    let mut marks = Vec::new();
-    for row in placed {
-        for (kind, list) in [("need", &row.record.needs), ("tag", &row.record.tags)] {
-            let Some(list) = list else { continue };
-            // A row without a mark still says that the kind is to be replaced.
-            marks.push(json!({ "account": row.account, "kind": kind, "mark": null }));
-            marks.extend(list.iter().map(|mark| json!({ "account": row.account, "kind": kind, "mark": mark })));
-        }
-    }
-    marks
-}
-
-fn consents(placed: &[Placed<'_>], next: &mut impl FnMut() -> i64) -> Vec<serde_json::Value> {
-    let all = placed.iter().flat_map(|row| row.record.consents.iter().map(move |consent| (row.contact, consent)));
-    let row = |(contact, consent): (i64, &ConsentRecord)| {
-        json!({
-            "id": next(), "contact": contact, "channel": consent.channel, "basis": consent.basis,
-            "evidence": consent.evidence, "given_at": consent.given_at,
-        })
-    };
-    all.map(row).collect()
-}
-
-/// What an import took over from one that never ended is new: nobody has seen it yet.
-fn count(placed: &[Placed<'_>], adopted: &[i64], changed: &[i64], changed_accounts: &[i64]) -> SavedClients {
-    let mut saved = SavedClients::default();
-    for row in placed {
-        match row.new_contact {
-            1 => saved.created += 1,
-            _ if adopted.contains(&row.contact) => saved.created += 1,
-            _ if changed.contains(&row.contact) || changed_accounts.contains(&row.account) => saved.updated += 1,
-            _ => saved.unchanged += 1,
-        }
-    }
-    saved
-}
-
-/// What a batch creates is one change in all (see [`Store::publish_batch`]); what it changes, one a contact.
-fn changes(placed: &[Placed<'_>], changed: &[i64], batch: BatchId) -> Vec<Change> {
-    let updated = placed.iter().filter(|row| row.new_contact == 0 && changed.contains(&row.contact));
-    updated.map(|row| Change::new("contact", row.contact, json!({ "import": batch, "line": row.record }))).collect()
 }

@@ -112,38 +112,6 @@ impl Store {
             .collect()
     }
 
-    /// How many of an owner's clients matched campaigns applied in a span of time, and how many
-    /// of them are left out by which rule.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn left_out_for(
-        &self,
-        owner: UserId,
-        from: Timestamp,
-        until: Timestamp,
-    ) -> Result<(i64, Vec<(LeftOut, Option<String>, i64)>)> {
-        let rows = reading!(self, conn => {
-            sqlx::query_as::<_, (Option<String>, Option<String>, i64)>(
-                "SELECT m.left_out, a.country, COUNT(*) FROM membership m JOIN contact c ON c.id = m.contact_id
-                 JOIN account a ON a.id = c.account_id
-                 WHERE a.owner_id = $1 AND m.at >= $2 AND m.at < $3 GROUP BY m.left_out, a.country ORDER BY 3 DESC, 1, 2",
-            )
-            .bind(owner.0)
-            .bind(micros(from))
-            .bind(micros(until))
-            .fetch_all(&mut *conn)
-            .await?
-        });
-        let total = rows.iter().map(|(.., count)| count).sum();
-        let left_out = rows
-            .into_iter()
-            .filter_map(|(reason, country, count)| reason.map(|reason| (reason, country, count)))
-            .map(|(reason, country, count)| Ok((parse(&reason, "why one is left out")?, country, count)))
-            .collect::<Result<_>>()?;
-        Ok((total, left_out))
-    }
-
     /// Who of an owner's clients gets nothing of the runs that began for them in a span of time:
     /// whose first letter left in it or, where nobody gets one, who were decided on in it.
     ///

@@ -10,6 +10,7 @@
 
 mod audience;
 mod backup;
+mod batches;
 mod changes;
 mod claims;
 mod clients;
@@ -25,6 +26,7 @@ mod opt_outs;
 mod pages;
 mod pauses;
 mod people;
+mod placing;
 mod plans;
 mod records;
 mod responses;
@@ -32,6 +34,7 @@ mod restore;
 mod revisions;
 mod status;
 mod tasks;
+mod ties;
 mod timeline;
 mod words;
 
@@ -50,11 +53,12 @@ pub use pauses::{PauseRow, PauseScope};
 pub use people::Appointment;
 pub use plans::{EndedStep, PlanMove, PlanRow};
 pub use records::{Client, PointRow, SuppressionRow};
-pub use responses::{LoggedResponse, ResponseRow, TieCandidate};
+pub use responses::{LoggedResponse, ResponseRow};
 pub use restore::{Restored, database_file, restore};
 pub use revisions::{AppliedRevision, NewRevision};
 pub use status::{StateCount, Status};
 pub use tasks::TaskRow;
+pub use ties::TieCandidate;
 pub use timeline::TimelineRow;
 
 use std::fs::OpenOptions;

@@ -13,7 +13,7 @@ use crate::model::act::Act;
 use crate::model::address::{EmailAddress, PhoneNumber};
 use crate::model::id::UserId;
 use crate::model::text::Line;
-use crate::model::user::{Role, User};
+use crate::model::user::User;
 
 const LAST_HEAD: &str = "they are the last head of the company; appoint another head first: manager appoint --head";
 
@@ -256,13 +256,5 @@ impl Store {
                 })
             })
             .collect()
-    }
-
-    /// Whether this address belongs to an active head.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn is_head(&self, email: &EmailAddress) -> Result<bool> {
-        Ok(self.find_user(email).await?.is_some_and(|user| user.active && user.role == Role::Head))
     }
 }

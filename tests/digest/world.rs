@@ -394,6 +394,7 @@ impl Sent {
             reply: None,
             reason: None,
             due_at: None,
+            not_after: None,
             gateway_id: None,
             consequences: vec![],
         }

@@ -1,6 +1,9 @@
 //! The tests that need real servers: they run where the variables of
 //! `support/services.rs` name some, and always under CI.
 
+mod clients;
+mod company;
+mod main_job;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -315,6 +315,7 @@ fn finish(claimed: &Claimed, attempt: outreachd::model::id::AttemptId, state: At
         reply: None,
         reason: None,
         due_at: None,
+        not_after: None,
         gateway_id: None,
         consequences: vec![],
     }

@@ -32,12 +32,18 @@ pub async fn sqlite() -> Database {
 }
 
 async fn postgres(server: &str, test: &str) -> Database {
+    let url = fresh_postgres(server, test).await;
+    let store = Store::open(&url, Migration::Apply).await.unwrap();
+    Database { store, url, _folder: None }
+}
+
+/// The URL of an empty database of the server, with no schema in it yet.
+pub async fn fresh_postgres(server: &str, test: &str) -> String {
     let name = format!("outreachd_test_{test}");
     let mut admin = sqlx::PgConnection::connect(server).await.unwrap();
     admin.execute(sqlx::AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name}"))).await.unwrap();
     admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
     let mut url = url::Url::parse(server).unwrap();
     url.set_path(&name);
-    let store = Store::open(url.as_str(), Migration::Apply).await.unwrap();
-    Database { store, url: url.to_string(), _folder: None }
+    url.into()
 }

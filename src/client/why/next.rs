@@ -2,6 +2,8 @@
 
 use super::super::say::{self, Clock};
 use super::Facts;
+use crate::model::address::Channel;
+use crate::model::campaign::Step;
 use crate::model::delivery::DeliveryState;
 use crate::model::plan::PlanState;
 use crate::store::PlanRow;
@@ -25,6 +27,21 @@ pub(super) fn next(facts: &Facts, clock: &Clock) -> String {
     steps.join("; ")
 }
 
+/// The channel a step would go by as things stand: its own, else its fallback.
+fn way(facts: &Facts, step: &Step) -> &'static str {
+    let contact = &facts.client.contact;
+    let reached = |channel: Channel| match channel {
+        Channel::Email => contact.email.is_some(),
+        Channel::Fax => contact.fax.is_some(),
+        Channel::Call => true,
+    };
+    match step.fallback.filter(|fallback| !reached(step.channel) && reached(*fallback)) {
+        Some(fallback) => say::channel(fallback),
+        None if reached(step.channel) => say::channel(step.channel),
+        None => "no channel, for no address is left: it is passed over",
+    }
+}
+
 fn of_plan(facts: &Facts, plan: &PlanRow, clock: &Clock) -> String {
     let step = plan.step.as_deref().unwrap_or("its first step");
     let campaign = &plan.campaign;
@@ -32,7 +49,7 @@ fn of_plan(facts: &Facts, plan: &PlanRow, clock: &Clock) -> String {
     let Some(delivery) = delivery else {
         let revision = facts.revisions.get(&plan.revision);
         let found = revision.and_then(|revision| revision.campaign.find_step(step));
-        let by = found.map(|(_, step)| format!(" by {}", say::channel(step.channel))).unwrap_or_default();
+        let by = found.map(|(_, step)| format!(" by {}", way(facts, step))).unwrap_or_default();
         let at = plan.next_at.map(|at| clock.full(at)).unwrap_or_else(|| "at no known time".to_owned());
         return format!("{step}{by}, {at} ({campaign})");
     };
