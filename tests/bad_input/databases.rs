@@ -32,6 +32,26 @@ async fn a_locked_database_is_waited_for_and_then_named() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_the_database_took_back_by_itself_does_not_spoil_the_next() {
+    let site = site();
+    let store = site.store().await;
+    let act = outreachd::model::act::Act::stage("test", outreachd::clock::Clock::System.now());
+    let scope = outreachd::store::PauseScope::All;
+    // As a full disk does it, which is hard to come by.
+    let mut other = connection(&site).await;
+    other
+        .execute("CREATE TRIGGER broken BEFORE INSERT ON pause BEGIN SELECT RAISE(ROLLBACK, 'the disk broke'); END")
+        .await
+        .unwrap();
+    let failed = store.pause(&act, &scope, "first", None).await.unwrap_err().to_string();
+    assert!(failed.contains("the disk broke"), "{failed}");
+    other.execute("DROP TRIGGER broken").await.unwrap();
+    other.close().await.unwrap();
+    store.pause(&act, &scope, "second", None).await.unwrap();
+    assert_eq!(store.pauses(act.at).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_newer_database_is_left_alone() {
     let site = site();
     site.store().await.close().await;
