@@ -6,18 +6,15 @@ use std::process::ExitCode;
 use anyhow::Context;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use serde_json::json;
 
 use super::session::block_on;
 use super::{CommandError, Session, output};
-use crate::config::Config;
 use crate::config::keys;
 use crate::digest::{self, Digest};
-use crate::model::address::{Address, EmailAddress};
+use crate::model::address::EmailAddress;
 use crate::model::delivery::Purpose;
-use crate::model::token::TokenPurpose;
 use crate::model::user::User;
-use crate::store::{NewDelivery, Store};
+use crate::store::Store;
 
 /// The arguments of `outreachd digest`.
 #[derive(Debug, clap::Args)]
@@ -49,11 +46,13 @@ pub(super) fn run(session: &Session, args: Args) -> Result<ExitCode, CommandErro
         let from = begin(&store, &user, args.days, now).await?;
         let data = digest::collect(&store, &config, &user, from, now, now).await.map_err(anyhow::Error::from)?;
         let keys = keys::load_or_create(&config.files.key_file).map_err(anyhow::Error::from)?;
-        let token = keys.sign(TokenPurpose::Digest, user.id.0);
-        let link = format!("{}/d/{token}", config.web.public_url.trim_end_matches('/'));
-        let composed = digest::compose(&data, &link);
+        let composed = digest::compose(&data, &digest::link(&config, &keys, &user));
         if args.send {
-            queue(session, &store, &config, &user, &composed, now).await?;
+            // A delivery of its own, so that the one of the morning comes all the same.
+            let key = format!("digest/{}/asked/{}", user.id, now.as_microsecond());
+            let delivery = digest::delivery(&config, &user, &composed, key, Purpose::Notice, now);
+            let delivery = delivery.map_err(anyhow::Error::from)?;
+            store.create_deliveries(&session.act(), &[delivery]).await.map_err(anyhow::Error::from)?;
         }
         print(session, &composed, args.send)?;
         Ok(ExitCode::SUCCESS)
@@ -81,40 +80,6 @@ async fn begin(store: &Store, user: &User, days: Option<u16>, now: Timestamp) ->
         Some(last) => last,
         None => back(1).context("the clock is wrong")?,
     })
-}
-
-/// A delivery of its own, so that the one of the morning comes all the same.
-async fn queue(
-    session: &Session,
-    store: &Store,
-    config: &Config,
-    user: &User,
-    composed: &Digest,
-    now: Timestamp,
-) -> Result<(), CommandError> {
-    let sender = config.find_sender(None).context("the configuration has no [[sender]]")?;
-    let relay = config.find_relay(sender).context("the configuration has no [[relay]]")?;
-    let delivery = NewDelivery {
-        key: format!("digest/{}/asked/{}", user.id, now.as_microsecond()),
-        purpose: Purpose::Notice,
-        address: Address::Email(user.email.clone()),
-        contact: None,
-        user: Some(user.id),
-        plan: None,
-        campaign: None,
-        step: None,
-        variant: None,
-        revision: None,
-        fallback: None,
-        needs_consent: false,
-        sender: sender.id.clone(),
-        lane: format!("email/{}", relay.id),
-        payload: Some(json!({ "subject": composed.subject, "text": composed.text, "html": composed.html })),
-        due_at: now,
-        not_after: None,
-    };
-    store.create_deliveries(&session.act(), &[delivery]).await.map_err(anyhow::Error::from)?;
-    Ok(())
 }
 
 fn print(session: &Session, composed: &Digest, sent: bool) -> anyhow::Result<()> {

@@ -17,6 +17,7 @@ mod collect;
 mod compose;
 mod data;
 mod html;
+mod letter;
 mod people;
 mod plain;
 mod quote;
@@ -30,6 +31,7 @@ pub use data::{
     Answer, Away, DigestData, FaxInstead, Fix, LeftOutOf, Letters, OptedOut, Person, Phone, Todo, Trouble, Upcoming,
     Wait, Waiting,
 };
+pub use letter::{delivery, link};
 pub use sheet::{Entry, Section, Sheet};
 pub use turn::turn;
 

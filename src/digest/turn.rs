@@ -10,19 +10,19 @@ use jiff::{Timestamp, ToSpan};
 
 use super::DigestError;
 use super::collect::{collect, zone_of};
-use super::compose::{Digest, compose};
+use super::compose::compose;
 use super::data::DigestData;
+use super::letter::{delivery, link};
 use crate::config::Config;
 use crate::model::act::Act;
-use crate::model::address::Address;
 use crate::model::delivery::Purpose;
 use crate::model::id::UserId;
-use crate::model::token::{TokenKeys, TokenPurpose};
+use crate::model::token::TokenKeys;
 use crate::model::turn::Turn;
 use crate::model::user::{Role, User};
 use crate::policy::calendar::Calendar;
 use crate::policy::{digest as rule, local};
-use crate::store::{Appointment, NewDelivery, Store};
+use crate::store::{Appointment, Store};
 
 /// Schedules each digest that is due and not yet scheduled.
 ///
@@ -129,30 +129,9 @@ impl Desk<'_> {
         until: Timestamp,
         data: &DigestData,
     ) -> Result<usize, DigestError> {
-        let sender = self.config.find_sender(None).ok_or(DigestError::NoSender)?;
-        let relay = self.config.find_relay(sender).ok_or(DigestError::NoRelay)?;
-        let token = self.keys.sign(TokenPurpose::Digest, user.id.0);
-        let link = format!("{}/d/{token}", self.config.web.public_url.trim_end_matches('/'));
-        let Digest { subject, text, html } = compose(data, &link);
-        let delivery = NewDelivery {
-            key: format!("digest/{}/{date}", user.id),
-            purpose: Purpose::Digest,
-            address: Address::Email(user.email.clone()),
-            contact: None,
-            user: Some(user.id),
-            plan: None,
-            campaign: None,
-            step: None,
-            variant: None,
-            revision: None,
-            fallback: None,
-            needs_consent: false,
-            sender: sender.id.clone(),
-            lane: format!("email/{}", relay.id),
-            payload: Some(serde_json::json!({ "subject": subject, "text": text, "html": html })),
-            due_at: until,
-            not_after: None,
-        };
+        let digest = compose(data, &link(self.config, self.keys, user));
+        let key = format!("digest/{}/{date}", user.id);
+        let delivery = delivery(self.config, user, &digest, key, Purpose::Digest, until)?;
         let created = self.store.create_deliveries(&Act::stage("digest", self.now), &[delivery]).await?;
         tracing::info!(user.id = user.id.0, %date, created, "digest scheduled");
         Ok(usize::try_from(created).unwrap_or(0))
