@@ -32,6 +32,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::act::Act;
 use crate::model::id::DaemonId;
+use crate::model::lane::Lane;
 use crate::model::token::TokenKeys;
 use crate::model::turn::{Turn, earliest};
 use crate::store::{Store, StoreError};
@@ -137,14 +138,16 @@ impl Deliver {
     }
 
     async fn lane(&self, lane: &str, now: Timestamp) -> Result<Turn, DeliverError> {
-        if let Some(until) = self.rests.until(lane, now) {
+        let parsed: Lane = lane.parse().unwrap_or_else(|never| match never {});
+        let way = parsed.way();
+        if let Some(until) = self.rests.until(&way, now) {
             return Ok(Turn { done: 0, next_at: Some(until) });
         }
-        let done = match lane.split_once('/') {
-            Some(("email", relay)) => self.mail_lane(lane, relay, now).await?,
-            _ => self.fax_lane(lane, now).await?,
+        let done = match &parsed {
+            Lane::Email { relay, .. } => self.mail_lane(lane, relay, now).await?,
+            Lane::Fax { .. } => self.fax_lane(lane, now).await?,
         };
-        let next_at = match self.rests.until(lane, now) {
+        let next_at = match self.rests.until(&way, now) {
             Some(until) => Some(until),
             None => self.store.next_due_at(lane, now).await?,
         };

@@ -182,6 +182,7 @@ mod tests {
                 zone: None,
                 late: Late::Send,
             },
+            limit: Default::default(),
             steps: vec![step],
             on: BTreeMap::new(),
         }

@@ -429,6 +429,7 @@ fn campaign() -> Campaign {
             zone: None,
             late: Late::Send,
         },
+        limit: Default::default(),
         steps: vec![step("intro"), step("referens")],
         on: BTreeMap::new(),
     }
