@@ -1,7 +1,8 @@
 //! `[[limit]]` and `[[provider]]`: how fast, how many a day, to whom; and which domains
 //! one provider takes the mail of.
 //!
-//! Whether a campaign of that name exists is not known here; `check` looks.
+//! Whether a campaign of that name exists is not known here; the check of the campaigns
+//! looks, and has the words for it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -77,7 +78,7 @@ pub(super) fn read_providers(tables: Vec<Table<'_>>) -> Providers {
 /// Reads every `[[limit]]`.
 pub(super) fn read_limits(tables: Vec<Table<'_>>, known: &Known<'_>) -> Pace {
     let (mut limits, mut each_domain) = (BTreeMap::new(), None);
-    let mut seen: Vec<(String, usize)> = Vec::new();
+    let (mut seen, mut campaigns) = (Vec::<(String, usize)>::new(), BTreeMap::new());
     for mut table in tables {
         let (reader, place) = (table.reader(), table.span());
         let aim = read_aim(&mut table, known);
@@ -96,12 +97,15 @@ pub(super) fn read_limits(tables: Vec<Table<'_>>, known: &Known<'_>) -> Pace {
             Some((_, line)) => reader.report(&span, format!("there is a limit for it already, in line {line}")),
             None => seen.push((key, reader.line_of(&span))),
         }
+        if let Aim::One(Scope::Campaign(id)) = &aim {
+            campaigns.insert(id.clone(), reader.mistake(&span, format!("there is no campaign `{id}`")));
+        }
         match aim {
             Aim::One(scope) => drop(limits.insert(scope, limit)),
             Aim::EachDomain => each_domain = Some(limit),
         }
     }
-    Pace { limits, each_domain, providers: known.providers.clone() }
+    Pace { limits, each_domain, providers: known.providers.clone(), campaigns }
 }
 
 /// Reads what a limit is for: one key of five.

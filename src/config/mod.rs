@@ -25,6 +25,7 @@ use crate::model::address::{EmailAddress, PhoneNumber};
 use crate::model::lane::{Lane, OTHER, Stream};
 use crate::model::language::Language;
 use crate::model::limit::{Limit, Scope};
+use crate::model::mistake::Mistake;
 use crate::model::text::Line;
 use crate::policy::providers::Providers;
 
@@ -291,6 +292,8 @@ pub struct Pace {
     pub each_domain: Option<Limit>,
     /// Which provider takes the mail of which domains.
     pub providers: Providers,
+    /// What to say of a campaign that a limit names, if there is none of that name.
+    pub campaigns: BTreeMap<String, Mistake>,
 }
 
 impl Pace {
