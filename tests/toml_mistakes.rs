@@ -401,15 +401,31 @@ rate = "5/hour"
 fn tells_each_mistake_of_a_limit_once() {
     let cases: &[(&str, &str, &[&str])] = &[
         ("relay = \"main\"\nper", "relay = \"mian\"\nper", &["33:9: there is no relay `mian` (did you mean `main`?)"]),
-        ("relay = \"main\"\nper", "sender = \"fyrlus\"\nper", &["33:10: there is no sender `fyrlus` (did you mean `fyrljus`?)"]),
+        (
+            "relay = \"main\"\nper",
+            "sender = \"fyrlus\"\nper",
+            &["33:10: there is no sender `fyrlus` (did you mean `fyrljus`?)"],
+        ),
         ("\"yahoo\"", "\"yaho\"", &["39:12: there is no provider `yaho` (did you mean `yahoo`?)"]),
         ("\"yahoo\"", "\"kommunera\"", &["39:12: there is no provider `kommunera` (did you mean `kommunerna`?)"]),
         ("domain = \"*\"", "domian = \"*\"", &["42:1: unknown key `domian` (did you mean `domain`?)"]),
         ("domain = \"*\"", "domain = \"granvik\"", &["42:10: `domain` is no domain; one looks like company.example"]),
-        ("domain = \"*\"", "domain = \"*\"\nrelay = \"main\"", &["43:1: `domain` stands beside `relay`; a limit is for one of them"]),
-        ("domain = \"*\"\n", "", &["41:1: a limit needs `relay`, `sender`, `campaign`, `provider` or `domain`: what it is for"]),
+        (
+            "domain = \"*\"",
+            "domain = \"*\"\nrelay = \"main\"",
+            &["43:1: `domain` stands beside `relay`; a limit is for one of them"],
+        ),
+        (
+            "domain = \"*\"\n",
+            "",
+            &["41:1: a limit needs `relay`, `sender`, `campaign`, `provider` or `domain`: what it is for"],
+        ),
         ("rate = \"5/hour\"", "", &["41:1: a limit needs `rate`, `per_day`, `sessions` or `messages_per_session`"]),
-        ("rate = \"5/hour\"", "rate = \"5/day\"", &["43:8: `rate` is no rate; one looks like 20/minute, with second, minute or hour"]),
+        (
+            "rate = \"5/hour\"",
+            "rate = \"5/day\"",
+            &["43:8: `rate` is no rate; one looks like 20/minute, with second, minute or hour"],
+        ),
         ("rate = \"5/hour\"", "sessions = 2", &["42:10: a domain's limit cannot have `sessions`"]),
         ("provider = \"yahoo\"", "relay = \"main\"", &["39:9: there is a limit for it already, in line 33"]),
         ("per_day = 5000\n", "", &["36:11: `warm_up` needs `per_day`, at which it ends"]),
@@ -417,7 +433,11 @@ fn tells_each_mistake_of_a_limit_once() {
         ("growth = 1.5", "grwoth = 1.5", &["37:29: unknown key `grwoth` (did you mean `growth`?)"]),
         ("first_day = 50", "first_day = 0", &["37:25: `first_day` must be a whole number from 1 to 1000000"]),
         ("\"kommunerna\"", "\"other\"", &["30:6: `id` cannot be `other`, which is everybody without a provider"]),
-        ("\"*.dalarna.example\"", "\"falun.example\"", &["31:30: the domain `falun.example` is given twice, first in line 31"]),
+        (
+            "\"*.dalarna.example\"",
+            "\"falun.example\"",
+            &["31:30: the domain `falun.example` is given twice, first in line 31"],
+        ),
     ];
     hold(&format!("{CONFIG}{LIMITS}"), cases, |source| config_mistakes(source, &[]));
     let backup: &[(&str, &str, &[&str])] = &[

@@ -24,7 +24,8 @@ const NAMED: usize = 10;
 /// The arguments of `outreachd status`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Each line adds up: who matched, who started, what was sent, what became of it. What waits
-for you is named with the command that resolves it.
+for you is named with the command that resolves it. Of each limit it says what went today
+and, where it binds, when the next letter goes.
 
 Examples:
   outreachd status

@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn reads_back_what_it_wrote() {
-        for text in ["email/main/fyrljus/led-i-lagret/microsoft", "email/main/fyrljus/@digest/other", "fax/fyrljus/led"] {
+        for text in ["email/main/fyrljus/led-i-lagret/microsoft", "email/main/fyrljus/@digest/other", "fax/fyrljus/led"]
+        {
             assert_eq!(lane(text).to_string(), text);
         }
         let led = lane("email/main/fyrljus/led/google");

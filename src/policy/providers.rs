@@ -19,8 +19,7 @@ pub struct Providers {
 impl Default for Providers {
     /// The well-known ones.
     fn default() -> Self {
-        let known: BTreeMap<String, Vec<String>> =
-            toml::from_str(WELL_KNOWN).expect("the data file is read in a test");
+        let known: BTreeMap<String, Vec<String>> = toml::from_str(WELL_KNOWN).expect("the data file is read in a test");
         let mut providers = Self { by_domain: BTreeMap::new() };
         for (id, domains) in known {
             providers.add(&id, domains.iter().map(String::as_str));
@@ -65,13 +64,14 @@ mod tests {
     #[test]
     fn knows_the_great_ones_and_leaves_the_rest_alone() {
         let providers = Providers::default();
-        assert_eq!(["hotmail.se", "gmail.com", "aol.com", "me.com"].map(|domain| providers.of(domain)), [
-            "microsoft",
-            "google",
-            "yahoo",
-            "apple"
-        ]);
-        assert_eq!(["granvik.example", "notgmail.com", "mail.gmail.com"].map(|domain| providers.of(domain)), [OTHER; 3]);
+        assert_eq!(
+            ["hotmail.se", "gmail.com", "aol.com", "me.com"].map(|domain| providers.of(domain)),
+            ["microsoft", "google", "yahoo", "apple"]
+        );
+        assert_eq!(
+            ["granvik.example", "notgmail.com", "mail.gmail.com"].map(|domain| providers.of(domain)),
+            [OTHER; 3]
+        );
         assert_eq!(providers.of("granvik.onmicrosoft.com"), "microsoft");
     }
 
@@ -79,7 +79,10 @@ mod tests {
     fn gives_a_domain_to_the_last_that_names_it() {
         let mut providers = Providers::default();
         providers.add("granvik", ["granvik.example", "*.granvik.example", "gmail.com"]);
-        assert_eq!(["granvik.example", "a.b.granvik.example", "gmail.com"].map(|domain| providers.of(domain)), ["granvik"; 3]);
+        assert_eq!(
+            ["granvik.example", "a.b.granvik.example", "gmail.com"].map(|domain| providers.of(domain)),
+            ["granvik"; 3]
+        );
         assert!(providers.ids().any(|id| id == "granvik") && providers.ids().any(|id| id == "google"));
     }
 

@@ -240,7 +240,8 @@ mod tests {
         assert_eq!(grant.next_at, Some(at("2027-03-01T23:00:00Z")));
         let standing = rows["provider/microsoft"].standing(&limit, now, &zone());
         assert_eq!((standing.today, standing.cap, standing.next_at), (500, Some(500), grant.next_at));
-        let next = &share(&mut rows, &[ask(&[("provider/microsoft", limit)], 7)], 0, at("2027-03-01T23:00:00Z"), &zone())[0];
+        let next =
+            &share(&mut rows, &[ask(&[("provider/microsoft", limit)], 7)], 0, at("2027-03-01T23:00:00Z"), &zone())[0];
         assert_eq!((next.tokens, next.next_at), (7, None));
     }
 

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::words::instant;
+use super::words::{instant, maybe_instant, micros};
 use super::{Result, Store, reading};
 
 /// Each step asks the index for the first entry behind the last lane; grouping would read
@@ -31,5 +31,22 @@ impl Store {
         // Another statement may have emptied a lane between its two looks.
         let waiting = rows.into_iter().filter_map(|(lane, at)| Some((lane, at?)));
         waiting.map(|(lane, at)| Ok((lane, instant(at)?))).collect()
+    }
+
+    /// Which campaigns are paused at `now`, and until when; no name stands for all of them.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn paused_campaigns(&self, now: Timestamp) -> Result<Vec<(Option<String>, Option<Timestamp>)>> {
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, (Option<String>, Option<i64>)>(
+                "SELECT CASE WHEN scope = 'campaign' THEN value END, until FROM pause
+                 WHERE ended_at IS NULL AND scope IN ('all', 'campaign') AND (until IS NULL OR until > $1)",
+            )
+            .bind(micros(now))
+            .fetch_all(&mut *conn)
+            .await?
+        });
+        rows.into_iter().map(|(campaign, until)| Ok((campaign, maybe_instant(until)?))).collect()
     }
 }
