@@ -297,6 +297,12 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// Whether some limit depends on who gets the letter.
+    pub fn limits_recipients(&self) -> bool {
+        let of_recipient = |scope: &Scope| matches!(scope, Scope::Domain(_) | Scope::Provider(_));
+        self.each_domain.is_some() || self.limits.keys().any(of_recipient)
+    }
+
     /// The limit of a recipient domain, if it has one of its own.
     pub fn domain(&self, name: &str) -> Option<Limit> {
         let own = self.limits.get(&Scope::Domain(name.to_owned())).copied();

@@ -89,6 +89,9 @@ impl Deliver {
         claimed: Vec<Claimed>,
         now: Timestamp,
     ) -> Result<(Vec<Claimed>, Vec<Release>), DeliverError> {
+        if !self.config.pace.limits_recipients() {
+            return Ok((claimed, Vec::new()));
+        }
         let mut by_domain: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, one) in claimed.iter().enumerate().filter(|(_, one)| one.blocked.is_none()) {
             let Some((_, domain)) = one.row.address.rsplit_once('@') else { continue };
