@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::daemons::has_ended;
 use super::deliveries::{COLUMNS, DeliverySql};
 use super::words::{instant, maybe_instant, micros, rows, word};
 use super::{DeliveryRow, Engine, Result, Store, reading, transaction};
@@ -82,13 +83,15 @@ macro_rules! blocked {
 
 pub(super) use blocked;
 
-/// What is paused is not even looked at, so that it takes no place in a batch.
+/// What is paused is not even looked at, so that it takes no place in a batch. A daemon that
+/// was taken for dead gets nothing.
 macro_rules! due {
     () => {
         concat!(
             "d.lane = $1 AND d.state IN ('scheduled', 'retry') AND d.due_at <= $2 AND COALESCE(",
             blocked!("$2"),
-            ", '') <> 'paused'"
+            ", '') <> 'paused' AND NOT ",
+            has_ended!("$3")
         )
     };
 }

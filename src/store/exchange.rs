@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::claims::blocked;
+use super::daemons::has_ended;
 use super::consequences::apply_consequences;
 use super::words::{instant, maybe_instant, micros, parse, rows, word};
 use super::{Consequence, Result, Store, reading, transaction};
@@ -177,7 +178,9 @@ const HANDOFF: &str = concat!(
                   r.value->>'message_id' AS message_id FROM json_each($1) AS r) AS n
      WHERE delivery.id = n.delivery AND delivery.id IN (
         SELECT d.id FROM delivery d WHERE d.id IN (SELECT CAST(q.value->>'delivery' AS BIGINT) FROM json_each($1) AS q)
-           AND d.state = 'claimed' AND d.claimed_by = $3 AND (",
+           AND d.state = 'claimed' AND d.claimed_by = $3 AND NOT ",
+    has_ended!("$3"),
+    " AND (",
     blocked!("$2"),
     ") IS NULL)
      RETURNING delivery.id"
