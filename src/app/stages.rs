@@ -14,7 +14,7 @@ use crate::model::token::TokenKeys;
 use crate::model::turn::Turn;
 use crate::respond::{Respond, Source};
 use crate::schedule;
-use crate::store::Store;
+use crate::store::{Hold, Store};
 use crate::web::FaxCalls;
 
 /// When a daemon looks again whether what another one does has become its own.
@@ -96,8 +96,12 @@ impl Stage {
     pub async fn turn(&mut self, now: Timestamp) -> Result<Turn, String> {
         if let Some(parts) = self.alone() {
             let held = parts.store.hold_lease(self.name(), parts.daemon, now).await;
-            if !held.map_err(|error| error.to_string())? {
-                return Ok(Turn { done: 0, next_at: now.checked_add(STAND_BY_SECONDS.seconds()).ok() });
+            match held.map_err(|error| error.to_string())? {
+                Hold::Kept => {}
+                Hold::Taken => tracing::info!("stage {} runs in this daemon now", self.name()),
+                Hold::Elsewhere => {
+                    return Ok(Turn { done: 0, next_at: now.checked_add(STAND_BY_SECONDS.seconds()).ok() });
+                }
             }
         }
         match self {

@@ -34,6 +34,17 @@ const TAKE: &str = concat!(
     has_ended!("named_lease.daemon_id")
 );
 
+/// How a daemon stands to a named lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// It took the lease now.
+    Taken,
+    /// It had the lease already, or is the only daemon there can be.
+    Kept,
+    /// Another daemon has it.
+    Elsewhere,
+}
+
 /// A daemon's heart: a connection of its own, so that no turn, however long, keeps it waiting.
 #[derive(Clone, Debug)]
 pub struct Heart {
@@ -68,18 +79,18 @@ impl Store {
         Some(Heart { pool: own.connect_lazy_with(options), daemon })
     }
 
-    /// Whether `daemon` has the named lease, which it takes if nobody who lives has it. The
-    /// lease lasts until its daemon ends.
+    /// Takes the named lease for `daemon` if nobody who lives has it; it lasts until its
+    /// daemon ends. A daemon that was taken for dead gets none.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn hold_lease(&self, name: &str, daemon: DaemonId, now: Timestamp) -> Result<bool> {
-        let Engine::Postgres(pool) = &self.engine else { return Ok(true) };
+    pub async fn hold_lease(&self, name: &str, daemon: DaemonId, now: Timestamp) -> Result<Hold> {
+        let Engine::Postgres(pool) = &self.engine else { return Ok(Hold::Kept) };
         let held = sqlx::query_scalar::<_, bool>(HOLDS).bind(name).bind(daemon.0).fetch_optional(pool).await?;
         if let Some(mine) = held {
-            return Ok(mine);
+            return Ok(if mine { Hold::Kept } else { Hold::Elsewhere });
         }
         let taken = sqlx::query(TAKE).bind(name).bind(daemon.0).bind(micros(now)).execute(pool).await?;
-        Ok(taken.rows_affected() == 1)
+        Ok(if taken.rows_affected() == 1 { Hold::Taken } else { Hold::Elsewhere })
     }
 }

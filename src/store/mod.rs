@@ -49,7 +49,7 @@ pub use deliveries::{DeliveryFilter, DeliveryRow, NewDelivery};
 pub use digests::{RunLeftOut, UpcomingLetter};
 pub use exchange::{AttemptRow, AttemptState, Exchanged, Finish, Handoff, Refused};
 pub use foreign::ForeignWrites;
-pub use leases::Heart;
+pub use leases::{Heart, Hold};
 pub use lock::DaemonLock;
 pub use opt_outs::OptOutStanding;
 pub use pages::AttemptCount;
