@@ -35,6 +35,11 @@ fn start(site: &Site, url: &str) -> Daemon {
     site.run_with(&[("OUTREACHD_DATABASE__URL", url)])
 }
 
+/// One that says little: nobody reads a line for each of its many mails.
+fn start_quietly(site: &Site, url: &str) -> Daemon {
+    site.run_with(&[("OUTREACHD_DATABASE__URL", url), ("OUTREACHD_LOG", "warn")])
+}
+
 /// A fresh database of the server, and a store over it.
 async fn database(test: &str) -> Option<(String, Store)> {
     let url = fresh_postgres(&postgres_url()?, test).await;
@@ -124,7 +129,7 @@ async fn one_of_two_is_killed_and_the_other_sends_all_the_rest_once() {
     let relay = MailServer::accepting().await.unwrap();
     let sites = [machine(&relay), machine(&relay)];
     mails(&store, MAILS).await;
-    let (victim, mut other) = (start(&sites[0], &url), start(&sites[1], &url));
+    let (victim, mut other) = (start_quietly(&sites[0], &url), start_quietly(&sites[1], &url));
     soon("a part of the mails", relay.wait_for(MAILS / 4)).await;
     victim.signal(Signal::KILL);
     assert_eq!(victim.ended().await.0, None);
@@ -218,6 +223,7 @@ async fn a_daemon_whose_lease_ran_out_gets_nothing_more() {
     let now = Clock::System.now();
     let (stale, other) = (store.register_daemon(now).await.unwrap(), store.register_daemon(now).await.unwrap());
     notices(&store, &["a", "b"]).await;
+    let now = Clock::System.now();
     let heart = store.heart(stale).unwrap();
     assert!(heart.beat(Duration::from_secs(60), now).await.unwrap());
     assert_eq!(store.claim(stale, "email/main", now, 1).await.unwrap().len(), 1);
@@ -267,7 +273,7 @@ async fn a_restart_of_the_database_under_two_daemons_loses_nothing() {
     let relay = MailServer::accepting().await.unwrap();
     let sites = [machine(&relay), machine(&relay)];
     mails(&store, MAILS).await;
-    let daemons = sites.each_ref().map(|site| start(site, &url));
+    let daemons = sites.each_ref().map(|site| start_quietly(site, &url));
     soon("a part of the mails", relay.wait_for(MAILS / 4)).await;
     tokio::task::block_in_place(|| server.script("restart-postgres"));
     soon("all mails", relay.wait_for(MAILS)).await;
