@@ -214,7 +214,10 @@ async fn a_named_lease_has_one_holder_until_that_daemon_ends() {
     assert_eq!([hold(first).await, hold(second).await, hold(first).await], [Hold::Taken, Hold::Elsewhere, Hold::Kept]);
     assert_eq!(store.hold_lease("digest", second, now).await.unwrap(), Hold::Taken, "each lease is one of its own");
     store.end_daemon(first, now).await.unwrap();
-    assert_eq!([hold(first).await, hold(second).await, hold(first).await], [Hold::Elsewhere, Hold::Taken, Hold::Elsewhere]);
+    assert_eq!(
+        [hold(first).await, hold(second).await, hold(first).await],
+        [Hold::Elsewhere, Hold::Taken, Hold::Elsewhere]
+    );
 }
 
 #[tokio::test]

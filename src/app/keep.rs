@@ -41,7 +41,9 @@ impl Keeper {
             match self.beat(&heart, &mut beat_at).await {
                 Ok(true) => last_error = None,
                 Ok(false) => {
-                    tracing::error!("others took this daemon for dead; it begins nothing more and goes on as a new one");
+                    tracing::error!(
+                        "others took this daemon for dead; it begins nothing more and goes on as a new one"
+                    );
                     self.lost.cancel();
                     break;
                 }

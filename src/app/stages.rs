@@ -57,11 +57,8 @@ impl Stage {
     pub fn all(parts: &Parts, stop: &CancellationToken) -> Result<Vec<Self>, DeliverError> {
         let Parts { store, config, keys, clock, daemon, .. } = parts.clone();
         let deliver = Deliver::new(store, Arc::clone(&config), keys, clock, daemon, stop.clone())?;
-        let mut stages = vec![
-            Self::Schedule(parts.clone()),
-            Self::Deliver(parts.clone(), Arc::new(deliver)),
-            Self::Digest(parts.clone()),
-        ];
+        let mut stages =
+            vec![Self::Schedule(parts.clone()), Self::Deliver(parts.clone(), deliver), Self::Digest(parts.clone())];
         for mailbox in &config.mailboxes {
             let source = Source::Configured(Box::new(mailbox.clone()));
             let respond = Respond::new(&mailbox.id, source);
@@ -136,9 +133,7 @@ impl Stage {
 
     /// Waits until what it has begun is written.
     pub async fn close(self) {
-        if let Self::Deliver(_, deliver) = self
-            && let Some(deliver) = Arc::into_inner(deliver)
-        {
+        if let Self::Deliver(_, deliver) = self {
             deliver.close().await;
         }
     }
