@@ -67,30 +67,29 @@ pub(super) async fn announce(wake: Wake, store: Store, daemon: DaemonId, stop: C
 pub(super) async fn for_others(wake: Wake, pulse: Arc<Pulse>, store: Store, daemon: DaemonId, stop: CancellationToken) {
     let mut ear = None;
     while let Some(heard) = stop.run_until_cancelled(hear(&mut ear, &pulse, &store, daemon)).await {
-        match heard {
-            Some(true) => wake.ring(),
-            Some(false) => pause(&stop).await,
-            None => {
-                ear = None;
-                pause(&stop).await;
-            }
+        if heard {
+            wake.ring();
+        }
+        // Who waits to be told has not waited in vain.
+        if !heard || !store.tells() {
+            stop.run_until_cancelled(tokio::time::sleep(LOOK)).await;
         }
     }
 }
 
-async fn pause(stop: &CancellationToken) {
-    stop.run_until_cancelled(tokio::time::sleep(LOOK)).await;
-}
-
-/// One look, or one wait to be told; nothing if the database does not answer, which the
-/// pulse has reported. A new ear has missed what came before it: that counts as heard.
-async fn hear(ear: &mut Option<ForeignWrites>, pulse: &Pulse, store: &Store, daemon: DaemonId) -> Option<bool> {
-    pulse.feel().await.ok()?;
-    match ear {
-        Some(ear) => ear.look().await.ok(),
-        None => {
-            *ear = Some(store.foreign_writes(daemon).await.ok()?);
-            Some(true)
+/// One look, or one wait to be told. A new ear has missed what came before it: that counts
+/// as heard.
+async fn hear(ear: &mut Option<ForeignWrites>, pulse: &Pulse, store: &Store, daemon: DaemonId) -> bool {
+    if let Some(open) = ear {
+        let looked = open.look().await;
+        if looked.is_err() {
+            *ear = None;
         }
+        return looked.unwrap_or(false);
     }
+    // It says what is wrong, once.
+    if pulse.feel().await.is_ok() {
+        *ear = store.foreign_writes(daemon).await.ok();
+    }
+    ear.is_some()
 }

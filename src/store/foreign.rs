@@ -5,7 +5,6 @@
 //! every other connection (its readers write nothing), and costs no look at a row.
 
 use sqlx::postgres::PgListener;
-use sqlx::sqlite::SqlitePool;
 
 use super::{Engine, Result, Store};
 use crate::model::id::DaemonId;
@@ -19,7 +18,7 @@ pub struct ForeignWrites(Ear);
 
 #[derive(Debug)]
 enum Ear {
-    Sqlite { writer: SqlitePool, seen: Option<i64> },
+    Sqlite { store: Store, seen: Option<i64> },
     Postgres { listener: Box<PgListener>, own: String },
 }
 
@@ -30,13 +29,18 @@ impl Store {
     /// The database does not answer.
     pub async fn foreign_writes(&self, daemon: DaemonId) -> Result<ForeignWrites> {
         Ok(ForeignWrites(match &self.engine {
-            Engine::Sqlite { writer, .. } => Ear::Sqlite { writer: writer.clone(), seen: None },
+            Engine::Sqlite { .. } => Ear::Sqlite { store: self.clone(), seen: None },
             Engine::Postgres(pool) => {
                 let mut listener = Box::new(PgListener::connect_with(pool).await?);
                 listener.listen(CHANNEL).await?;
                 Ear::Postgres { listener, own: daemon.to_string() }
             }
         }))
+    }
+
+    /// Whether a look waits to be told.
+    pub fn tells(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
     }
 
     /// Tells other daemons that this one moved rows that may concern them.
@@ -56,11 +60,13 @@ impl ForeignWrites {
     /// until they do; a lost connection counts too, for what was said meanwhile is lost.
     ///
     /// # Errors
-    /// The database does not answer; a later look may.
+    /// The database does not answer or is no longer where it was; a new ear may hear again.
     pub async fn look(&mut self) -> Result<bool> {
         match &mut self.0 {
-            Ear::Sqlite { writer, seen } => {
-                let version: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(&*writer).await?;
+            Ear::Sqlite { store, seen } => {
+                store.look_for_file()?;
+                let Engine::Sqlite { writer, .. } = &store.engine else { return Ok(false) };
+                let version: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(writer).await?;
                 Ok(seen.replace(version).is_some_and(|before| before != version))
             }
             Ear::Postgres { listener, own } => {

@@ -316,6 +316,13 @@ impl Store {
     /// # Errors
     /// It does not answer, or is no longer where it was.
     pub async fn ping(&self) -> Result<()> {
+        self.look_for_file()?;
+        reading!(self, conn => { sqlx::query("SELECT next FROM id_source").fetch_one(&mut *conn).await?; });
+        Ok(())
+    }
+
+    /// Looks whether the database's file is still the one under its name.
+    fn look_for_file(&self) -> Result<()> {
         if let Engine::Sqlite { path, file: Some(opened), .. } = &self.engine
             && file_id(path) != Some(*opened)
         {
@@ -326,7 +333,6 @@ impl Store {
                     .into(),
             });
         }
-        reading!(self, conn => { sqlx::query("SELECT next FROM id_source").fetch_one(&mut *conn).await?; });
         Ok(())
     }
 
