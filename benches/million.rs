@@ -57,7 +57,7 @@ async fn main() -> Result<()> {
     people(&store, &config, eve).await?;
     let gauge = Gauge::start("plan, all scheduled");
     let check = check(&config)?;
-    drop(preview(&store, &config, &check, eve, false).await?);
+    drop(preview(&store, &config, &check, eve, false, &|_| ()).await?);
     gauge.done(contacts);
     store.close().await;
     Ok(())
@@ -87,7 +87,7 @@ async fn campaigns(store: &Store, config: &Config, now: Timestamp, contacts: u64
     gauge.done(contacts);
     let check = check(config)?;
     let gauge = Gauge::start("plan, new");
-    let report = preview(store, config, &check, now, false).await?.remove(0);
+    let report = preview(store, config, &check, now, false, &|_| ()).await?.remove(0);
     gauge.done(contacts);
     let act = Act::person("mira.holm@fyrljus.example", now);
     let gauge = Gauge::start("apply, new");
@@ -99,7 +99,7 @@ async fn campaigns(store: &Store, config: &Config, now: Timestamp, contacts: u64
     apply_all(store, config, &check, &act, &|_| ()).await?;
     gauge.done(contacts);
     let gauge = Gauge::start("plan, all under way");
-    preview(store, config, &check, now, false).await?;
+    preview(store, config, &check, now, false, &|_| ()).await?;
     gauge.done(contacts);
     Ok(())
 }

@@ -185,13 +185,15 @@ pub struct DeliveryFilter {
 
 const INSERT: &str = "
     INSERT INTO delivery (id, key, purpose, channel, address, folded, domain, contact_id, user_id, plan_id, campaign, step, variant,
-        revision_id, fallback, needs_consent, sender, lane, payload, state, due_at, not_after, tries, created_at)
+        revision_id, fallback, needs_consent, sender, lane, payload, state, due_at, not_after, tries, created_at, awaited)
     SELECT CAST(r.value->>'id' AS BIGINT), r.value->>'key', r.value->>'purpose', r.value->>'channel', r.value->>'address',
         r.value->>'folded', r.value->>'domain', CAST(r.value->>'contact' AS BIGINT), CAST(r.value->>'user' AS BIGINT),
         CAST(r.value->>'plan' AS BIGINT), r.value->>'campaign', r.value->>'step', r.value->>'variant',
         CAST(r.value->>'revision' AS BIGINT), r.value->>'fallback', CAST(r.value->>'needs_consent' AS BIGINT), r.value->>'sender',
         r.value->>'lane', r.value->>'payload', 'scheduled', CAST(r.value->>'due_at' AS BIGINT),
-        CAST(r.value->>'not_after' AS BIGINT), 0, $2
+        CAST(r.value->>'not_after' AS BIGINT), 0, $2,
+        CASE WHEN EXISTS (SELECT 1 FROM plan p WHERE p.id = CAST(r.value->>'plan' AS BIGINT) AND p.step = r.value->>'step'
+                  AND p.state = 'active' AND p.delivery_id IS NULL) THEN 1 ELSE 0 END
     FROM json_each($1) AS r WHERE 1 = 1
     ON CONFLICT (key) DO NOTHING";
 
@@ -200,6 +202,12 @@ const TIE_PLANS: &str = "
     FROM (SELECT d.id, d.plan_id, d.step FROM json_each($1) AS r JOIN delivery d ON d.key = r.value->>'key'
           WHERE d.plan_id IS NOT NULL) AS n
     WHERE plan.id = n.plan_id AND plan.step = n.step AND plan.state = 'active' AND plan.delivery_id IS NULL";
+
+/// A plan may be tied to a delivery that was there already; then it waits for that one.
+const AWAIT: &str = "
+    UPDATE delivery SET awaited = 1
+    WHERE awaited = 0 AND key IN (SELECT r.value->>'key' FROM json_each($1) AS r)
+      AND EXISTS (SELECT 1 FROM plan p WHERE p.delivery_id = delivery.id AND p.state = 'active' AND p.delivery_id IS NOT NULL)";
 
 /// The fallback of a bounced delivery is open until its fax is created; then it is taken.
 const TAKE_FALLBACKS: &str = "
@@ -221,6 +229,9 @@ impl Store {
         let created = transaction!(self, tx => {
             let created = sqlx::query(INSERT).bind(list.clone()).bind(micros(act.at)).execute(&mut *tx).await?.rows_affected();
             sqlx::query(TIE_PLANS).bind(list.clone()).execute(&mut *tx).await?;
+            if created < new.len() as u64 {
+                sqlx::query(AWAIT).bind(list.clone()).execute(&mut *tx).await?;
+            }
             sqlx::query(TAKE_FALLBACKS).bind(list).execute(&mut *tx).await?;
             created
         });
