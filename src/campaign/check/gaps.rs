@@ -57,11 +57,17 @@ struct Gap {
 pub(super) struct Gaps(BTreeMap<(std::path::PathBuf, usize, usize, MistakeKind), Gap>);
 
 impl Gaps {
-    /// Adds what one contact meets in one campaign.
-    pub(super) fn add(&mut self, mistake: Mistake, kind: &MistakeKind, client: &Client, campaign: usize) {
+    /// Adds all that one contact meets in one campaign.
+    pub(super) fn add_all(&mut self, gaps: &[(Mistake, MistakeKind)], client: &Client, campaign: usize) {
+        for (mistake, kind) in gaps {
+            self.add(mistake, kind, client, campaign);
+        }
+    }
+
+    fn add(&mut self, mistake: &Mistake, kind: &MistakeKind, client: &Client, campaign: usize) {
         let key = (mistake.file.clone(), mistake.line, mistake.column, kind.clone());
         let gap = self.0.entry(key).or_insert_with(|| Gap {
-            mistake,
+            mistake: mistake.clone(),
             kind: kind.clone(),
             contacts: 0,
             last: None,
