@@ -40,7 +40,7 @@ mod ties;
 mod timeline;
 mod words;
 
-pub use audience::MembershipRow;
+pub use audience::{CandidatePlace, MembershipRow};
 pub use changes::ChangeRow;
 pub use claims::{Claimed, Release, Released};
 pub use clients::{ClientRecord, ConsentRecord, SavedClients};
@@ -55,7 +55,7 @@ pub use opt_outs::OptOutStanding;
 pub use pages::AttemptCount;
 pub use pauses::{PauseRow, PauseScope};
 pub use people::Appointment;
-pub use plans::{EndedStep, PlanMove, PlanRow};
+pub use plans::{EndedStep, PlanCount, PlanMove, PlanPlace, PlanRow, UnderWayRow};
 pub use records::{Client, PointRow, SuppressionRow};
 pub use responses::{LoggedResponse, ResponseRow};
 pub use restore::{Restored, database_file, restore};
