@@ -416,7 +416,7 @@ async fn of_an_earlier_try_only_that_it_was_taken_counts() {
             store.recover(daemon, now()).await.unwrap();
             if attempts.len() == 1 {
                 // A person who looked into the relay's log tries again.
-                store.resolve_delivery(&act(), id, DeliveryState::Scheduled, "not in the log").await.unwrap();
+                store.resolve_delivery(&act(), id, DeliveryState::Retry, "not in the log").await.unwrap();
                 store.claim(daemon, "email/main", now(), 10).await.unwrap();
             }
         }
