@@ -87,7 +87,7 @@ impl House {
         ensure!(imported.mistakes.is_empty(), "the sample clients have mistakes: {:?}", imported.mistakes);
         let check = check::check(Some(&self.store), &self.config, now, &|_| {}).await?;
         ensure!(check.mistakes.is_empty(), "the sample campaign has mistakes: {:?}", check.mistakes);
-        let plan = plan::preview(&self.store, &self.config, &check, now, false).await?;
+        let plan = plan::preview(&self.store, &self.config, &check, now, false, &|_| ()).await?;
         let applied = apply_all(&self.store, &self.config, &check, &act, &|_| {}).await?;
         let missing = || anyhow!("the sample campaign is not there");
         Ok(Opening {
