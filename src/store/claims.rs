@@ -208,13 +208,13 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn forbidden(
-        &self,
-        delivery: DeliveryId,
-        daemon: DaemonId,
-        now: Timestamp,
-    ) -> Result<Option<String>> {
-        const FORBIDDEN: &str = concat!("SELECT ", blocked!("$2"), " FROM delivery d WHERE d.id = $1 AND d.claimed_by = $3 AND NOT ", has_ended!("$3"));
+    pub async fn forbidden(&self, delivery: DeliveryId, daemon: DaemonId, now: Timestamp) -> Result<Option<String>> {
+        const FORBIDDEN: &str = concat!(
+            "SELECT ",
+            blocked!("$2"),
+            " FROM delivery d WHERE d.id = $1 AND d.claimed_by = $3 AND NOT ",
+            has_ended!("$3")
+        );
         let rule = reading!(self, conn => {
             sqlx::query_scalar::<_, Option<String>>(FORBIDDEN)
                 .bind(delivery.0)
