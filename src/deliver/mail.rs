@@ -240,7 +240,7 @@ impl Work {
 
     /// Why a letter may not leave after all, although its handoff is committed.
     async fn look_again(&self, due: &Due) -> Option<NoHandoff> {
-        match self.deliver.store.forbidden(due.claimed.row.id, self.deliver.clock.now()).await {
+        match self.deliver.store.forbidden(due.claimed.row.id, self.deliver.daemon, self.deliver.clock.now()).await {
             Ok(rule) => rule.map(NoHandoff::Rule),
             Err(error) => {
                 tracing::error!("no handoff can be looked at again, so nothing leaves: {error}");
