@@ -168,6 +168,19 @@ impl Daemon {
         }
     }
 
+    /// Waits for `work` while it speaks; what it said tells a failure.
+    pub async fn until<T>(&mut self, what: &str, work: impl Future<Output = T>) -> T {
+        let limit = tokio::time::sleep(LIMIT);
+        tokio::pin!(work, limit);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                Ok(Some(line)) = self.lines.next_line() => self.said.push(line),
+                () = &mut limit => panic!("{what} took longer than {LIMIT:?}:\n{}", self.said.join("\n")),
+            }
+        }
+    }
+
     /// Waits until it serves; the address of its pages.
     pub async fn ready(&mut self) -> String {
         let line = self.says("ready; pages on ").await;

@@ -67,8 +67,6 @@ impl House {
         };
         let (stop, inbox) = (CancellationToken::new(), MemoryInbox::new());
         let mut stages = Stage::all(&parts, &stop)?;
-        // It looks for daemons that have died, once a minute: here there is one, and a minute is nothing.
-        stages.retain(|stage| !matches!(stage, Stage::Keep(_)));
         let respond = Respond::new(company::MAILBOX, Source::Open(Inbox::Memory(inbox.clone())));
         stages.push(Stage::Respond(parts.clone(), format!("respond/{}", company::MAILBOX), Box::new(respond)));
         let world = World::new(servers.clone(), inbox);
