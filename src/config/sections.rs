@@ -35,22 +35,26 @@ const ROOT: [&str; 11] =
 const COMPANY: [&str; 5] = ["name", "head", "country", "zone", "language"];
 const SENDER: [&str; 9] =
     ["id", "legal_name", "postal_address", "from", "reply_to", "bounces", "relay", "fax", "phone"];
-const RELAY: [&str; 12] = [
+const RELAY: [&str; 16] = [
     "id",
+    "preset",
+    "region",
     "host",
     "port",
     "tls",
     "ca_file",
     "username",
     "password",
+    "oauth",
     "hello",
     "sessions",
     "messages_per_session",
-    "command_timeout_s",
-    "final_timeout_s",
+    "per_day",
+    "per_minute",
+    "timeouts",
 ];
-const MAILBOX: [&str; 10] =
-    ["id", "maildir", "host", "port", "tls", "ca_file", "username", "password", "folder", "poll_s"];
+const MAILBOX: [&str; 11] =
+    ["id", "maildir", "host", "port", "tls", "ca_file", "username", "password", "oauth", "folder", "poll_s"];
 
 /// Reads the whole configuration; what could not be read is told to `reader`.
 pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &Site) -> Option<Config> {
@@ -59,7 +63,7 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
     let country = company.as_ref().map(|company| company.country.clone());
     let database = root.need_section("database", &["url", "url_file"]).and_then(|table| read_database(table, site));
     let files = read_files(root.section("files", &["campaigns", "templates", "key_file"]), site);
-    let relays = read_each(root.need_sections("relay", &RELAY), |table| read_relay(table, site), |r| &r.id);
+    let relays = read_each(root.need_sections("relay", &RELAY), |table| read_relay(table, site, &files.key_file), |r| &r.id);
     let relay_ids: Vec<_> = relays.iter().flatten().map(|relay| relay.id.as_str()).collect();
     let complete = relays.iter().all(Option::is_some);
     let senders = root.need_sections("sender", &SENDER);
@@ -67,7 +71,7 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
     let senders = read_each(senders, |table| read_sender(table, country.as_deref(), relay_ids), |s| &s.id);
     let fax = root.section("fax", &["gateway", "base_url", "key", "secret", "poll_s"]);
     let fax = fax.map(|table| read_fax(table, site));
-    let mailboxes = read_each(root.sections("mailbox", &MAILBOX), |table| read_mailbox(table, site), |m| &m.id);
+    let mailboxes = read_each(root.sections("mailbox", &MAILBOX), |table| read_mailbox(table, site, &files.key_file), |m| &m.id);
     let web = read_web(root.section("web", &["listen", "public_url"]));
     let digest = read_digest(root.section("digest", &["from", "at"]));
     let daemon = read_daemon(root.section("daemon", &["heartbeat_url"]));

@@ -256,8 +256,13 @@ impl Work<'_> {
     async fn send(&self, session: &mut Session, claimed: Claimed, outgoing: &Outgoing) -> bool {
         let row = &claimed.row;
         let envid = format!("d{}", outgoing.token);
-        let envelope =
-            Envelope { from: &outgoing.return_path, to: &row.address, size: outgoing.bytes.len(), envid: Some(&envid) };
+        let envelope = Envelope {
+            from: &outgoing.return_path,
+            to: &row.address,
+            size: outgoing.bytes.len(),
+            eight_bit: smtp::has_eight_bits(&outgoing.bytes),
+            envid: Some(&envid),
+        };
         if let Err(refused) = smtp::check_message(&outgoing.bytes) {
             self.finish(&claimed, None, &refused).await;
             return true;
