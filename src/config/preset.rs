@@ -88,23 +88,11 @@ mod tests {
 
     #[test]
     fn knows_what_each_provider_allows() {
-        let BookView { microsoft, google, ses, postfix } = view();
+        let Book { postfix, microsoft365: microsoft, google, ses } =
+            toml::from_str(include_str!("presets.toml")).unwrap();
         assert_eq!((microsoft.sessions, microsoft.per_minute, microsoft.per_day), (3, Some(30), Some(10_000)));
         assert_eq!((google.host.as_str(), google.per_day), ("smtp.gmail.com", Some(2_000)));
         assert_eq!((ses.per_day, ses.oauth), (None, false));
         assert_eq!((postfix.usual(true), postfix.usual(false)), ((Tls::None, 25), (Tls::Starttls, 587)));
-    }
-
-    struct BookView {
-        microsoft: Preset,
-        google: Preset,
-        ses: Preset,
-        postfix: Preset,
-    }
-
-    fn view() -> BookView {
-        let Book { postfix, microsoft365, google, ses } =
-            toml::from_str(include_str!("presets.toml")).unwrap();
-        BookView { microsoft: microsoft365, google, ses, postfix }
     }
 }

@@ -142,8 +142,7 @@ pub(super) fn mail(
 fn again(row: &DeliveryRow, finish: Finish, around: Surroundings<'_>) -> Finish {
     // The row was claimed before this try, so it counts the ones before it.
     let tries = u32::try_from(row.tries).unwrap_or(u32::MAX).saturating_add(1);
-    let jitter = f64::from(u32::try_from(row.id.0 % 1000).unwrap_or(0)) / 1000.0;
-    match retry::next(tries, around.max_tries, around.now, None, jitter) {
+    match retry::next(tries, around.max_tries, around.now, None, retry::jitter(row.id, tries)) {
         Retry::GiveUp { why } => Finish { state: AttemptState::Rejected, reason: Some(why.to_owned()), ..finish },
         Retry::At(at) if row.not_after.is_none_or(|end| at < end) => {
             Finish { due_at: Some(at), not_after: row.not_after, ..finish }

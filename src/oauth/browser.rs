@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -147,6 +147,7 @@ fn came_back(head: &str, state: &str) -> Option<Result<SecretString, OAuthError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use secrecy::ExposeSecret;
 
     fn code(head: &str) -> Option<Option<String>> {
         came_back(head, "s-1").map(|came| came.ok().map(|code| code.expose_secret().to_owned()))
