@@ -69,14 +69,16 @@ impl Server {
     pub(super) async fn ask(&self, page: &str, fields: &[(&str, &str)]) -> Result<Answer, OAuthError> {
         let http = |source: HttpError| OAuthError::Http { login: self.account.login.clone(), source };
         let mut request = Request::new(Method::POST, parse_url(page).map_err(http)?);
-        let mut form = Serializer::new(String::new());
-        form.append_pair("client_id", &self.account.client_id).extend_pairs(fields);
-        *request.body_mut() = Some(form.finish().into());
+        *request.body_mut() = Some(self.form(fields).into());
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
         request.headers_mut().insert(CONTENT_TYPE, kind);
         let answer = self.client.send(request).await.map_err(http)?;
         let object: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         if answer.status == 200 { Ok(Ok(object)) } else { Ok(Err(Refusal::read(answer.status, &object))) }
+    }
+
+    fn form(&self, fields: &[(&str, &str)]) -> String {
+        Serializer::new(String::new()).append_pair("client_id", &self.account.client_id).extend_pairs(fields).finish()
     }
 
     /// The tokens of an answer.
