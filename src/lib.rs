@@ -17,7 +17,7 @@
 //! | level | rooms | may import |
 //! |---|---|---|
 //! | L0 | [`model`], [`policy`], [`clock`] | `policy -> model` |
-//! | L1 | [`config`], [`store`], [`transport`], [`inbox`] | L0; siblings only `config` |
+//! | L1 | [`config`], [`http`], [`oauth`], [`store`], [`transport`], [`inbox`] | L0; siblings only `config`, and `oauth -> http`, `transport -> http, oauth`, `inbox -> oauth` |
 //! | L2 | [`campaign`], [`schedule`], [`render`], [`deliver`], [`respond`], [`client`], [`digest`], [`doctor`] | L1; between stages only `campaign -> render`, `deliver -> render`, `respond -> client`, `digest -> client` |
 //! | L3 | [`web`], [`demo`], [`app`], [`cli`] | everything below them |
 //!
@@ -42,8 +42,10 @@ pub mod deliver;
 pub mod demo;
 pub mod digest;
 pub mod doctor;
+pub mod http;
 pub mod inbox;
 pub mod model;
+pub mod oauth;
 pub mod policy;
 pub mod render;
 pub mod respond;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use source::{Reference, Source, words};
 
 const PURE: &[&str] = &["model", "policy", "clock"];
-const ADAPTERS: &[&str] = &["config", "store", "transport", "inbox", "telemetry"];
+const ADAPTERS: &[&str] = &["config", "http", "oauth", "store", "transport", "inbox", "telemetry"];
 const STAGES: &[&str] = &["campaign", "schedule", "render", "deliver", "respond", "client", "digest", "doctor"];
 
 /// What each room may import, besides itself: lists of rooms, from the bottom up.
@@ -20,8 +20,10 @@ const TABLE: &[(&str, &[&[&str]])] = &[
     ("config", &[PURE]),
     ("telemetry", &[PURE, &["config"]]),
     ("store", &[PURE, &["config"]]),
-    ("transport", &[PURE, &["config"]]),
-    ("inbox", &[PURE, &["config"]]),
+    ("http", &[PURE]),
+    ("oauth", &[PURE, &["config", "http"]]),
+    ("transport", &[PURE, &["config", "http", "oauth"]]),
+    ("inbox", &[PURE, &["config", "oauth"]]),
     ("campaign", &[PURE, ADAPTERS, &["render"]]),
     ("schedule", &[PURE, ADAPTERS]),
     ("render", &[PURE, ADAPTERS]),

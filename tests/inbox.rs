@@ -25,6 +25,7 @@ fn mailbox(host: Option<&str>, maildir: Option<&Path>, folder: &TempDir) -> Mail
         ca_file: None,
         username: Some("svar".into()),
         password: Some(SecretRef::File(secret)),
+        oauth: None,
         folder: "INBOX".into(),
         poll_s: 30,
     }

@@ -7,12 +7,15 @@
 pub mod keys;
 pub mod limits;
 mod load;
+mod oauth;
 mod overlay;
+mod preset;
 mod secret;
 pub mod sections;
 mod servers;
 pub mod shape;
 pub mod table;
+mod timeouts;
 pub mod value;
 
 use std::collections::BTreeMap;
@@ -30,7 +33,9 @@ use crate::model::text::Line;
 use crate::policy::providers::Providers;
 
 pub use load::{ConfigError, load, parse};
+pub use oauth::{OAuth, OAuthFlow, OAuthProvider};
 pub use secret::{SecretError, SecretRef};
+pub use timeouts::Timeouts;
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -156,19 +161,20 @@ pub struct Relay {
     pub username: Option<String>,
     /// The password.
     pub password: Option<SecretRef>,
+    /// The login by OAuth instead of a password.
+    pub oauth: Option<OAuth>,
     /// The name we greet with; the host's own where absent.
     pub hello: Option<String>,
     /// Sessions at a time.
     pub sessions: usize,
     /// Messages in one session before it is closed.
     pub messages_per_session: usize,
-    /// Seconds to wait for the answer to each command but the last.
-    pub command_timeout_s: u64,
-    /// Seconds to wait for the answer to the final dot. RFC 5321 4.5.3.2 asks for 600:
-    /// a short one makes duplicates.
-    pub final_timeout_s: u64,
     /// The relay that takes its letters while it cannot be reached.
     pub backup: Option<String>,
+    /// What its provider allows, by its preset; a `[[limit]]` for the relay stands instead of it.
+    pub allowance: Limit,
+    /// How long each of its answers is waited for.
+    pub timeouts: Timeouts,
 }
 
 /// How a connection to a mail server is protected.
@@ -225,6 +231,8 @@ pub struct Mailbox {
     pub username: Option<String>,
     /// The password.
     pub password: Option<SecretRef>,
+    /// The login by OAuth instead of a password.
+    pub oauth: Option<OAuth>,
     /// The folder on the server.
     pub folder: String,
     /// Seconds between two looks.
@@ -281,13 +289,13 @@ impl Default for Daemon {
 pub struct Limits {
     /// Contacts of one account that may be under way in campaigns at a time.
     pub contacts_per_account: u32,
-    /// Tries at one delivery before it is rejected.
+    /// Tries at one delivery before it is rejected; as many as fill four to five days.
     pub attempts: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { contacts_per_account: 1, attempts: 12 }
+        Self { contacts_per_account: 1, attempts: crate::policy::retry::MAX_TRIES }
     }
 }
 
@@ -329,12 +337,13 @@ impl Relay {
             ca_file: None,
             username: None,
             password: None,
+            oauth: None,
             hello: None,
             sessions: 4,
             messages_per_session: 100,
-            command_timeout_s: 300,
-            final_timeout_s: 600,
             backup: None,
+            allowance: Limit::default(),
+            timeouts: Timeouts::default(),
         }
     }
 }

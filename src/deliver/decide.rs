@@ -133,6 +133,11 @@ pub(super) fn mail(
         }
         Verdict::Rejected(reply) => {
             let kind = bounce::classify(reply.code, reply.enhanced.as_deref(), &reply.text);
+            // 5.2.2: people empty full mailboxes.
+            if kind == Bounce::Full {
+                let full = Some(ResponseKind::Bounce(kind).name());
+                return again(row, finish(AttemptState::Retry, Some(reply), full), around);
+            }
             let done = finish(AttemptState::Rejected, Some(reply), Some(ResponseKind::Bounce(kind).name()));
             Finish { consequences: rejected(row, kind, reply, around), ..done }
         }
@@ -151,8 +156,7 @@ pub(super) fn mail(
 fn again(row: &DeliveryRow, finish: Finish, around: Surroundings<'_>) -> Finish {
     // The row was claimed before this try, so it counts the ones before it.
     let tries = u32::try_from(row.tries).unwrap_or(u32::MAX).saturating_add(1);
-    let jitter = f64::from(u32::try_from(row.id.0 % 1000).unwrap_or(0)) / 1000.0;
-    match retry::next(tries, around.max_tries, around.now, None, jitter) {
+    match retry::next(tries, around.max_tries, around.now, None, retry::jitter(row.id, tries)) {
         Retry::GiveUp { why } => Finish { state: AttemptState::Rejected, reason: Some(why.to_owned()), ..finish },
         Retry::At(at) if row.not_after.is_none_or(|end| at < end) => {
             Finish { due_at: Some(at), not_after: row.not_after, ..finish }
@@ -185,6 +189,20 @@ fn rejected(row: &DeliveryRow, kind: Bounce, reply: &Reply, around: Surroundings
         });
         list.push(Consequence::InvalidatePoint { channel: Channel::Email, folded, reason: reply.to_string() });
         list.extend(task(row, TaskKind::Fix, "the address does not exist", around));
+    } else if bounce::is_our_mistake(reply.code, reply.enhanced.as_deref()) {
+        list.extend(task(
+            row,
+            TaskKind::Operate,
+            "a server does not understand us, by a fault of ours or the relay's",
+            around,
+        ));
+    } else if kind == Bounce::Size || is_about_form(reply) {
+        list.extend(task(
+            row,
+            TaskKind::Operate,
+            "the letter itself is refused: too large, or of a form not taken",
+            around,
+        ));
     } else if kind == Bounce::Policy {
         if let Some((_, domain)) = folded.rsplit_once('@').filter(|_| row.purpose == Purpose::Campaign) {
             let scope = PauseScope::Domain(domain.to_owned());
@@ -193,6 +211,11 @@ fn rejected(row: &DeliveryRow, kind: Bounce, reply: &Reply, around: Surroundings
         list.extend(task(row, TaskKind::Operate, "a server refuses us, not the address", around));
     }
     list
+}
+
+/// 5.6.x is about the letter's form (RFC 3463 3.7), which no pause of a domain mends.
+fn is_about_form(reply: &Reply) -> bool {
+    reply.enhanced.as_deref().is_some_and(|enhanced| enhanced.starts_with("5.6."))
 }
 
 /// The result of asking how a fax stands; `None` while it is under way.

@@ -111,6 +111,7 @@ mod tests {
             ca_file: None,
             username: Some(username.into()),
             password: None,
+            oauth: None,
             folder: "INBOX".into(),
             poll_s: 30,
         }

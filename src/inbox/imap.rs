@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use async_imap::error::Error;
 use async_imap::types::Fetch;
-use async_imap::{Client, Session};
+use async_imap::{Authenticator, Client, Session};
 use futures_util::TryStreamExt;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
-use crate::config::{Mailbox, Tls};
+use crate::config::{Mailbox, SecretRef, Tls};
+use crate::oauth::Tokens;
 
 use super::wire::{Wire, connect, encrypt};
 use super::{InboxError, MOST_BYTES, RawMail, headers_only};
@@ -36,7 +37,14 @@ const BATCH_BYTES: usize = 64 << 20;
 pub struct ImapInbox {
     mailbox: Mailbox,
     host: String,
+    proof: Proof,
     session: Option<Session<Wire>>,
+}
+
+/// What proves who we are.
+enum Proof {
+    Password(SecretRef),
+    Tokens(Tokens),
 }
 
 impl ImapInbox {
@@ -46,7 +54,13 @@ impl ImapInbox {
     /// Says what in the section or at the server is to be mended.
     pub async fn open(mailbox: &Mailbox) -> Result<Self, InboxError> {
         let host = mailbox.host.clone().ok_or_else(|| InboxError::Kind(mailbox.id.clone()))?;
-        let mut inbox = Self { mailbox: mailbox.clone(), host, session: None };
+        let token_error = |source| InboxError::Token { id: mailbox.id.clone(), source };
+        let proof = match (&mailbox.oauth, &mailbox.password) {
+            (Some(oauth), _) => Proof::Tokens(Tokens::new(oauth).map_err(token_error)?),
+            (None, Some(password)) => Proof::Password(password.clone()),
+            (None, None) => return Err(InboxError::NoLogin(mailbox.id.clone())),
+        };
+        let mut inbox = Self { mailbox: mailbox.clone(), host, proof, session: None };
         inbox.session = Some(inbox.log_in().await?);
         Ok(inbox)
     }
@@ -65,19 +79,50 @@ impl ImapInbox {
 
     async fn log_in(&self) -> Result<Session<Wire>, InboxError> {
         let mailbox = &self.mailbox;
-        let (Some(username), Some(password)) = (&mailbox.username, &mailbox.password) else {
-            return Err(InboxError::NoLogin(mailbox.id.clone()));
-        };
-        let password = password.reveal().map_err(|source| InboxError::Secret { id: mailbox.id.clone(), source })?;
+        let Some(username) = &mailbox.username else { return Err(InboxError::NoLogin(mailbox.id.clone())) };
+        match &self.proof {
+            Proof::Password(password) => self.by_password(username, password).await,
+            Proof::Tokens(tokens) => self.by_token(username, tokens).await,
+        }
+    }
+
+    async fn by_password(&self, username: &str, password: &SecretRef) -> Result<Session<Wire>, InboxError> {
+        let unread = |source| InboxError::Secret { id: self.mailbox.id.clone(), source };
+        let password = password.reveal().map_err(unread)?;
         let client = self.greeted().await?;
         let logging_in = timeout(Duration::from_secs(COMMAND_S), client.login(username, password.expose_secret()));
         match logging_in.await {
             Ok(Ok(session)) => Ok(session),
             Ok(Err((Error::No(reason) | Error::Bad(reason), _))) => {
-                Err(InboxError::Login { id: mailbox.id.clone(), host: self.host.clone(), reason: said(&reason) })
+                Err(InboxError::Login { id: self.mailbox.id.clone(), host: self.host.clone(), reason: said(&reason) })
             }
             Ok(Err((error, _))) => Err(self.failed("LOGIN", error)),
             Err(_) => Err(self.timed_out("LOGIN", COMMAND_S)),
+        }
+    }
+
+    /// A token may have been withdrawn before its time: the first refusal asks for another one.
+    async fn by_token(&self, username: &str, tokens: &Tokens) -> Result<Session<Wire>, InboxError> {
+        let failed = |source| InboxError::Token { id: self.mailbox.id.clone(), source };
+        let mut token = tokens.access().await.map_err(failed)?;
+        let mut last = false;
+        loop {
+            let client = self.greeted().await?;
+            let shown = Bearer::of(username, &token);
+            let logging_in = timeout(Duration::from_secs(COMMAND_S), client.authenticate("XOAUTH2", shown));
+            match logging_in.await {
+                Ok(Ok(session)) => return Ok(session),
+                Ok(Err((Error::No(_), _))) if !last => {
+                    token = tokens.instead_of(&token).await.map_err(failed)?;
+                    last = true;
+                }
+                Ok(Err((Error::No(reason) | Error::Bad(reason), _))) => {
+                    let (id, host) = (self.mailbox.id.clone(), self.host.clone());
+                    return Err(InboxError::TokenRefused { id, host, reason: said(&reason) });
+                }
+                Ok(Err((error, _))) => return Err(self.failed("AUTHENTICATE", error)),
+                Err(_) => return Err(self.timed_out("AUTHENTICATE", COMMAND_S)),
+            }
         }
     }
 
@@ -193,6 +238,24 @@ impl ImapInbox {
 
     fn timed_out(&self, command: &'static str, seconds: u64) -> InboxError {
         InboxError::TimeOut { id: self.mailbox.id.clone(), command, seconds }
+    }
+}
+
+/// A token on its way to the server.
+struct Bearer(Option<SecretString>);
+
+impl Bearer {
+    fn of(username: &str, token: &SecretString) -> Self {
+        Self(Some(format!("user={username}\u{1}auth=Bearer {}\u{1}\u{1}", token.expose_secret()).into()))
+    }
+}
+
+impl Authenticator for Bearer {
+    type Response = String;
+
+    /// The second challenge says why the token is refused, and wants nothing but an answer.
+    fn process(&mut self, _challenge: &[u8]) -> String {
+        self.0.take().map(|shown| shown.expose_secret().to_owned()).unwrap_or_default()
     }
 }
 

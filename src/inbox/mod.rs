@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use crate::config;
 use crate::config::SecretError;
+use crate::oauth::OAuthError;
 
 pub use imap::ImapInbox;
 pub use maildir::MaildirInbox;
@@ -47,7 +48,7 @@ pub enum InboxError {
     #[error("mailbox `{0}` needs either maildir = \"/path\" or host = \"imap.example.org\"")]
     Kind(String),
     /// IMAP without a name or a password.
-    #[error("mailbox `{0}` needs username and password = {{ file = \"...\" }}")]
+    #[error("mailbox `{0}` needs username, and password = {{ file = \"...\" }} or oauth")]
     NoLogin(String),
     /// The password cannot be had.
     #[error("mailbox `{id}`: {source}")]
@@ -85,6 +86,27 @@ pub enum InboxError {
          provider wants an app password or IMAP switched on"
     )]
     Login {
+        /// The mailbox.
+        id: String,
+        /// The server.
+        host: String,
+        /// What it said.
+        reason: String,
+    },
+    /// There is no token to show.
+    #[error("mailbox `{id}`: {source}")]
+    Token {
+        /// The mailbox.
+        id: String,
+        /// Why.
+        source: OAuthError,
+    },
+    /// The server refused a token that was just made.
+    #[error(
+        "mailbox `{id}`: {host} refused the token ({reason}); check that `username` is who logged in, and that IMAP \
+         is switched on for it"
+    )]
+    TokenRefused {
         /// The mailbox.
         id: String,
         /// The server.

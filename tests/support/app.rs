@@ -89,8 +89,7 @@ pub fn config(relay_port: u16, more: &str) -> Config {
         host = "127.0.0.1"
         port = {relay_port}
         tls = "none"
-        command_timeout_s = 5
-        final_timeout_s = 5
+        timeouts = {{ greeting_s = 5, command_s = 5, mail_s = 5, recipient_s = 5, data_s = 5, block_s = 5, dot_s = 5 }}
         {more}
         "#
     );

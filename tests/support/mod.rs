@@ -8,4 +8,5 @@
 pub mod app;
 pub mod daemon;
 pub mod databases;
+pub mod identity;
 pub mod services;
