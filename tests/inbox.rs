@@ -26,6 +26,7 @@ fn mailbox(host: Option<&str>, maildir: Option<&Path>, folder: &TempDir) -> Mail
         username: Some("svar".into()),
         password: Some(SecretRef::File(secret)),
         folder: "INBOX".into(),
+        sent: None,
         poll_s: 30,
     }
 }

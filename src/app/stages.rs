@@ -9,6 +9,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::deliver::{Deliver, DeliverError};
 use crate::digest;
+use crate::evidence::Evidence;
+use crate::guard::Guard;
 use crate::model::id::DaemonId;
 use crate::model::token::TokenKeys;
 use crate::model::turn::Turn;
@@ -47,6 +49,10 @@ pub enum Stage {
     Respond(Parts, String, Box<Respond>),
     /// Managers get their digest.
     Digest(Parts),
+    /// Uncertain letters are settled by what is known elsewhere.
+    Evidence(Parts, Box<Evidence>),
+    /// Campaigns that go wrong are paused.
+    Guard(Parts, Guard),
     /// This daemon says that it lives, and takes over what dead ones left.
     Keep(Parts),
 }
@@ -64,6 +70,8 @@ impl Stage {
             Self::Schedule(parts.clone()),
             Self::Deliver(parts.clone(), Arc::new(deliver)),
             Self::Digest(parts.clone()),
+            Self::Evidence(parts.clone(), Box::new(Evidence::new(&config))),
+            Self::Guard(parts.clone(), Guard::default()),
         ];
         for mailbox in &config.mailboxes {
             let source = Source::Configured(Box::new(mailbox.clone()));
@@ -80,6 +88,8 @@ impl Stage {
             Self::Deliver(..) => "deliver",
             Self::Respond(_, name, _) => name,
             Self::Digest(_) => "digest",
+            Self::Evidence(..) => "evidence",
+            Self::Guard(..) => "guard",
             Self::Keep(_) => "keep",
         }
     }
@@ -108,6 +118,13 @@ impl Stage {
             Self::Digest(parts) => {
                 digest::turn(&parts.store, &parts.config, &parts.keys, now).await.map_err(|error| error.to_string())
             }
+            Self::Evidence(parts, evidence) => {
+                let turn = evidence.turn(&parts.store, &parts.config, &parts.keys, now).await;
+                turn.map_err(|error| error.to_string())
+            }
+            Self::Guard(parts, guard) => {
+                guard.turn(&parts.store, &parts.config, now).await.map_err(|error| error.to_string())
+            }
             Self::Keep(parts) => keep(parts, now).await,
         }
     }
@@ -116,6 +133,7 @@ impl Stage {
     pub fn ways(&self) -> Vec<(String, Option<String>)> {
         match self {
             Self::Deliver(_, deliver) => deliver.ways(),
+            Self::Evidence(_, evidence) => evidence.ways(),
             _ => Vec::new(),
         }
     }

@@ -4,6 +4,7 @@
 //! and never stand in the file itself. The strict reader of [`table`] and [`value`]
 //! serves the campaign files too.
 
+mod guard;
 pub mod keys;
 mod load;
 mod overlay;
@@ -22,6 +23,8 @@ use secrecy::SecretString;
 use crate::model::address::{EmailAddress, PhoneNumber};
 use crate::model::language::Language;
 use crate::model::text::Line;
+use crate::policy::guard::Rails;
+use crate::policy::resolve::Unanswered;
 
 pub use load::{ConfigError, load, parse};
 pub use secret::{SecretError, SecretRef};
@@ -51,6 +54,8 @@ pub struct Config {
     pub daemon: Daemon,
     /// Who is never to be written to more than once at a time.
     pub limits: Limits,
+    /// When a campaign has gone wrong.
+    pub guard: Rails,
 }
 
 /// `[company]`: who we are.
@@ -159,6 +164,9 @@ pub struct Relay {
     /// Seconds to wait for the answer to the final dot. RFC 5321 4.5.3.2 asks for 600:
     /// a short one makes duplicates.
     pub final_timeout_s: u64,
+    /// Its Postfix's log, where the relay runs on this machine: it tells of letters whose
+    /// answer was lost.
+    pub log: Option<PathBuf>,
 }
 
 /// How a connection to a mail server is protected.
@@ -217,6 +225,9 @@ pub struct Mailbox {
     pub password: Option<SecretRef>,
     /// The folder on the server.
     pub folder: String,
+    /// The folder into which the server puts copies of what its relay takes, where it does:
+    /// it tells of letters whose answer was lost.
+    pub sent: Option<String>,
     /// Seconds between two looks.
     pub poll_s: u64,
 }
@@ -265,11 +276,15 @@ pub struct Limits {
     pub contacts_per_account: u32,
     /// Tries at one delivery before it is rejected.
     pub attempts: u32,
+    /// What becomes of a mail of which nobody knows whether it left.
+    pub uncertain: Unanswered,
+    /// Hours in which evidence may settle it before that.
+    pub uncertain_after_h: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { contacts_per_account: 1, attempts: 12 }
+        Self { contacts_per_account: 1, attempts: 12, uncertain: Unanswered::default(), uncertain_after_h: 24 }
     }
 }
 
@@ -289,6 +304,7 @@ impl Relay {
             messages_per_session: 100,
             command_timeout_s: 300,
             final_timeout_s: 600,
+            log: None,
         }
     }
 }

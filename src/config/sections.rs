@@ -12,7 +12,9 @@ use crate::model::address::{EmailAddress, PhoneNumber};
 use crate::model::language::Language;
 use crate::model::mistake::did_you_mean;
 use crate::model::text::Line;
+use crate::policy::resolve::Unanswered;
 
+use super::guard::{GUARD, read_guard};
 use super::servers::{read_fax, read_mailbox, read_relay};
 use super::shape::{country, is_loopback, listen, url, zone};
 use super::table::{Reader, Table};
@@ -30,12 +32,12 @@ pub(super) struct Site {
 /// The languages by their codes.
 pub const LANGUAGES: [(&str, Language); 2] = [("sv", Language::Sv), ("en", Language::En)];
 
-const ROOT: [&str; 11] =
-    ["company", "database", "files", "sender", "relay", "fax", "mailbox", "web", "digest", "daemon", "limits"];
+const ROOT: [&str; 12] =
+    ["company", "database", "files", "sender", "relay", "fax", "mailbox", "web", "digest", "daemon", "limits", "guard"];
 const COMPANY: [&str; 5] = ["name", "head", "country", "zone", "language"];
 const SENDER: [&str; 9] =
     ["id", "legal_name", "postal_address", "from", "reply_to", "bounces", "relay", "fax", "phone"];
-const RELAY: [&str; 12] = [
+const RELAY: [&str; 13] = [
     "id",
     "host",
     "port",
@@ -48,9 +50,14 @@ const RELAY: [&str; 12] = [
     "messages_per_session",
     "command_timeout_s",
     "final_timeout_s",
+    "log",
 ];
-const MAILBOX: [&str; 10] =
-    ["id", "maildir", "host", "port", "tls", "ca_file", "username", "password", "folder", "poll_s"];
+const MAILBOX: [&str; 11] =
+    ["id", "maildir", "host", "port", "tls", "ca_file", "username", "password", "folder", "sent", "poll_s"];
+
+const UNCERTAIN: [(&str, Unanswered); 3] =
+    [("hold", Unanswered::Hold), ("resend", Unanswered::Resend), ("abandon", Unanswered::Abandon)];
+const LIMITS: [&str; 4] = ["contacts_per_account", "attempts", "uncertain", "uncertain_after_h"];
 
 /// Reads the whole configuration; what could not be read is told to `reader`.
 pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &Site) -> Option<Config> {
@@ -71,7 +78,8 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
     let web = read_web(root.section("web", &["listen", "public_url"]));
     let digest = read_digest(root.section("digest", &["from", "at"]));
     let daemon = read_daemon(root.section("daemon", &["heartbeat_url"]));
-    let limits = read_limits(root.section("limits", &["contacts_per_account", "attempts"]));
+    let limits = read_limits(root.section("limits", &LIMITS));
+    let guard = read_guard(root.section("guard", &GUARD));
     Some(Config {
         company: company?,
         database: database?,
@@ -84,6 +92,7 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
         digest,
         daemon,
         limits,
+        guard,
     })
 }
 
@@ -252,5 +261,8 @@ fn read_limits(table: Option<Table<'_>>) -> Limits {
     limits.contacts_per_account =
         count("contacts_per_account", limits.contacts_per_account).unwrap_or(limits.contacts_per_account);
     limits.attempts = count("attempts", limits.attempts).unwrap_or(limits.attempts);
+    let hours = count("uncertain_after_h", limits.uncertain_after_h);
+    limits.uncertain_after_h = hours.unwrap_or(limits.uncertain_after_h);
+    limits.uncertain = table.take("uncertain").and_then(|value| value.word(&UNCERTAIN)).unwrap_or_default();
     limits
 }

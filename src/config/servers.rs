@@ -30,6 +30,7 @@ pub(super) fn read_relay(mut table: Table<'_>, site: &Site) -> Option<(Relay, Ra
     let messages = count("messages_per_session", 100, 100_000);
     let command_timeout = count("command_timeout_s", 300, 3600);
     let final_timeout = count("final_timeout_s", 600, 3600);
+    let log = table.take("log").and_then(Value::text).map(|path| site.locate(path));
     let (id, span) = id?;
     let relay = Relay {
         id,
@@ -44,6 +45,7 @@ pub(super) fn read_relay(mut table: Table<'_>, site: &Site) -> Option<(Relay, Ra
         messages_per_session: usize::try_from(messages?).ok()?,
         command_timeout_s: command_timeout?,
         final_timeout_s: final_timeout?,
+        log,
     };
     Some((relay, span))
 }
@@ -64,11 +66,16 @@ pub(super) fn read_mailbox(mut table: Table<'_>, site: &Site) -> Option<(Mailbox
     let ca_file = table.take("ca_file").and_then(Value::text).map(|path| site.locate(path));
     let (username, password) = read_login(&mut table, site, is_imap);
     let folder = table.take("folder").map_or(Some("INBOX".into()), Value::text);
+    let sent = table.take("sent");
+    if let Some(value) = sent.as_ref().filter(|_| !is_imap) {
+        value.report("is a folder of an IMAP server, and this mailbox is none");
+    }
+    let sent = sent.and_then(Value::text);
     let poll = table.take("poll_s").map_or(Some(30), |value| value.integer(1..=86_400));
     let (id, span) = id?;
-    let (port, tls) = (endpoint.port.unwrap_or(993), endpoint.tls?);
-    let host = endpoint.host;
-    let mailbox = Mailbox { id, maildir, host, port, tls, ca_file, username, password, folder: folder?, poll_s: poll? };
+    let (port, tls, host) = (endpoint.port.unwrap_or(993), endpoint.tls?, endpoint.host);
+    let (folder, poll_s) = (folder?, poll?);
+    let mailbox = Mailbox { id, maildir, host, port, tls, ca_file, username, password, folder, sent, poll_s };
     Some((mailbox, span))
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::refused;
 use crate::model::address::Channel;
 use crate::model::campaign::{Campaign, Late};
 use crate::model::delivery::{DeliveryState, Outcome, Purpose};
@@ -115,7 +116,8 @@ pub(super) fn mail(
             Finish { consequences: line.into_iter().collect(), ..finish(AttemptState::Accepted, Some(reply), None) }
         }
         Verdict::Retry(reply) => {
-            again(row, finish(AttemptState::Retry, Some(reply), Some("refused_for_now".into())), around)
+            let next = again(row, finish(AttemptState::Retry, Some(reply), Some("refused_for_now".into())), around);
+            Finish { consequences: refused::by_google(row, reply, around), ..next }
         }
         Verdict::Rejected(reply) => {
             let kind = bounce::classify(reply.code, reply.enhanced.as_deref(), &reply.text);
@@ -172,11 +174,7 @@ fn rejected(row: &DeliveryRow, kind: Bounce, reply: &Reply, around: Surroundings
         list.push(Consequence::InvalidatePoint { channel: Channel::Email, folded, reason: reply.to_string() });
         list.extend(task(row, TaskKind::Fix, "the address does not exist", around));
     } else if kind == Bounce::Policy {
-        if let Some((_, domain)) = folded.rsplit_once('@').filter(|_| row.purpose == Purpose::Campaign) {
-            let scope = PauseScope::Domain(domain.to_owned());
-            list.push(Consequence::Pause { scope, reason: format!("its server refuses us: {reply}"), until: None });
-        }
-        list.extend(task(row, TaskKind::Operate, "a server refuses us, not the address", around));
+        list.extend(refused::by_policy(row, reply, around));
     }
     list
 }
@@ -271,7 +269,7 @@ fn touch(row: &DeliveryRow, direction: Direction, kind: String, summary: String)
 }
 
 /// A task about this delivery's client: the owner's, or the operator's.
-fn task(row: &DeliveryRow, kind: TaskKind, note: &str, around: Surroundings<'_>) -> Option<Consequence> {
+pub(super) fn task(row: &DeliveryRow, kind: TaskKind, note: &str, around: Surroundings<'_>) -> Option<Consequence> {
     let user = around.client.and_then(|client| client.account.owner).filter(|_| kind != TaskKind::Operate);
     let name =
         around.client.map(|client| format!("{}, {}: ", client.contact.name, client.account.name)).unwrap_or_default();
@@ -287,7 +285,7 @@ fn task(row: &DeliveryRow, kind: TaskKind, note: &str, around: Surroundings<'_>)
     })
 }
 
-fn today(around: Surroundings<'_>) -> Date {
+pub(super) fn today(around: Surroundings<'_>) -> Date {
     let zone = around.client.and_then(|client| client.owner.as_ref()).map_or("UTC", |owner| owner.zone.as_str());
     TimeZone::get(zone).unwrap_or(TimeZone::UTC).to_datetime(around.now).date()
 }

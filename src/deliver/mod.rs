@@ -20,6 +20,7 @@ mod frozen;
 mod ledger;
 mod letter;
 mod mail;
+mod refused;
 mod rests;
 
 use std::sync::Arc;

@@ -112,6 +112,7 @@ mod tests {
             username: Some(username.into()),
             password: None,
             folder: "INBOX".into(),
+            sent: None,
             poll_s: 30,
         }
     }

@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 /// A share, exact: in hundred thousandths.
@@ -206,6 +207,15 @@ fn worse(first: Verdict, second: Verdict) -> Verdict {
         (Verdict::Fine, other) | (Verdict::Warn(_), other @ Verdict::Pause(_)) => other,
         (first, _) => first,
     }
+}
+
+/// Days that mail to a domain waits whose server refuses us; then one letter tries again.
+const DOMAIN_DAYS: i64 = 7;
+
+/// When mail to a domain whose server refuses us since `now` goes on by itself, unless a
+/// person resumes it before: a pause that is forgotten must not silence a client for ever.
+pub fn domain_until(now: Timestamp) -> Option<Timestamp> {
+    now.checked_add((DOMAIN_DAYS * 24).hours()).ok()
 }
 
 /// Google refuses us: its policy answers (4.7.x, 5.7.x) judge the sender, not the one

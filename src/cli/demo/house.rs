@@ -67,8 +67,9 @@ impl House {
         };
         let (stop, inbox) = (CancellationToken::new(), MemoryInbox::new());
         let mut stages = Stage::all(&parts, &stop)?;
-        // It looks for daemons that have died, once a minute: here there is one, and a minute is nothing.
-        stages.retain(|stage| !matches!(stage, Stage::Keep(_)));
+        // They look once a minute, for dead daemons, lost answers and campaigns gone wrong: here
+        // there is one daemon, no answer is lost, all goes well, and a minute is nothing.
+        stages.retain(|stage| !matches!(stage, Stage::Keep(_) | Stage::Evidence(..) | Stage::Guard(..)));
         let respond = Respond::new(company::MAILBOX, Source::Open(Inbox::Memory(inbox.clone())));
         stages.push(Stage::Respond(parts.clone(), format!("respond/{}", company::MAILBOX), Box::new(respond)));
         let world = World::new(servers.clone(), inbox);
