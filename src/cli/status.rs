@@ -2,6 +2,8 @@
 //!
 //! Every line adds up to the one before: matched, started, sent, what became of it.
 
+mod limits;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -23,7 +25,8 @@ const NAMED: usize = 10;
 /// The arguments of `outreachd status`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Each line adds up: who matched, who started, what was sent, what became of it. What waits
-for you is named with the command that resolves it.
+for you is named with the command that resolves it. Of each limit it says what went today
+and, where it binds, when the next letter goes.
 
 Examples:
   outreachd status
@@ -49,6 +52,7 @@ struct Report<'a> {
     pauses: &'a [PauseRow],
     warnings: &'a [Warning],
     waiting: &'a [DeliveryRow],
+    limits: &'a [limits::Line],
 }
 
 /// A campaign that comes near a pause.
@@ -84,9 +88,17 @@ pub(super) fn run(session: &Session, _args: Args) -> Result<ExitCode, CommandErr
         let waiting = store.deliveries(&filter, 1000).await.context("cannot list what waits")?;
         let begin = now.checked_sub((i64::from(config.guard.days) * 24).hours()).unwrap_or(now);
         let warnings = warnings(store.guard_findings(begin).await.context("cannot list the guard's findings")?);
+        let limits = limits::read(&store, &config, now).await.context("cannot read the limits")?;
         store.close().await;
         let campaigns = status.campaigns().into_iter().map(|id| campaign(&status, id)).collect();
-        let report = Report { campaigns, status: &status, pauses: &pauses, warnings: &warnings, waiting: &waiting };
+        let report = Report {
+            campaigns,
+            status: &status,
+            pauses: &pauses,
+            warnings: &warnings,
+            waiting: &waiting,
+            limits: &limits,
+        };
         if session.json {
             output::json(&report)?;
         } else {
@@ -126,7 +138,8 @@ fn print(report: &Report<'_>, now: Timestamp, zone: &TimeZone) -> io::Result<()>
     writeln!(out, "To review     {}{review}", layout::counted(report.status.to_review, "response"))?;
     writeln!(out, "Open tasks    {}", report.status.open_tasks)?;
     print_warnings(&mut out, report.warnings, zone)?;
-    print_pauses(&mut out, report.pauses, zone)
+    print_pauses(&mut out, report.pauses, zone)?;
+    limits::print(&mut out, report.limits, zone)
 }
 
 fn print_campaign(out: &mut dyn Write, status: &Status, campaign: &Campaign<'_>) -> io::Result<()> {
