@@ -90,7 +90,8 @@ async fn under_way(app: &TestApp) -> (DeliveryId, Finish) {
     app.apply(campaign("send")).await;
     app.clock.set(at(DURING));
     outreachd::schedule::turn(&app.store, &app.config, at(DURING)).await.unwrap();
-    let claimed = app.store.claim(app.daemon, "email/main", at(DURING), 1).await.unwrap().remove(0);
+    let (lane, _) = app.store.waiting_lanes().await.unwrap().remove(0);
+    let claimed = app.store.claim(app.daemon, &lane, at(DURING), 1).await.unwrap().remove(0);
     let handoff = Handoff {
         delivery: claimed.row.id,
         relay: "main".into(),
