@@ -72,7 +72,7 @@ async fn the_relays_log_settles_a_letter_whose_answer_was_lost() {
         assert_eq!(turn(&app, &mut evidence, at(DURING) + 2.minutes()).await, 1);
         let row = only(&app).await;
         assert_eq!(row.state, DeliveryState::Accepted);
-        assert_eq!(row.reason.as_deref(), Some("queued as 4Zk1Xb0, Mar  1 10:00:02 in the log/main"));
+        assert_eq!(row.reason.as_deref(), Some("queued as 4Zk1Xb0, Mar  1 10:00:02 in log/main"));
         let changes = app.store.changes("delivery", &id.to_string()).await.unwrap();
         assert_eq!(changes.last().unwrap().actor, "evidence");
         assert_eq!(changes.last().unwrap().diff["state"], serde_json::json!(["uncertain", "accepted"]));
@@ -174,7 +174,7 @@ async fn sends_once_more_in_its_window_where_the_company_wrote_so_and_never_a_th
 #[tokio::test]
 async fn gives_up_or_holds_as_the_company_wrote() {
     for (word, state) in [("abandon", DeliveryState::Rejected), ("hold", DeliveryState::Uncertain)] {
-        for database in databases("evidence_word").await {
+        for database in databases(&format!("evidence_{word}")).await {
             let (app, _) = uncertain(database.store.clone(), &format!("[limits]\nuncertain = \"{word}\"")).await;
             let mut evidence = Evidence::new(&app.config);
             turn(&app, &mut evidence, at(DURING) + 25.hours()).await;
@@ -232,8 +232,7 @@ fn imap_server(holds: Vec<String>, heard: Arc<Mutex<Vec<String>>>) -> u16 {
 #[tokio::test]
 async fn a_copy_in_the_folder_of_sent_mail_settles_it_and_its_absence_nothing() {
     for is_there in [true, false] {
-        for database in databases("evidence_sent").await {
-            // Ids begin anew in each database, so that the token is known beforehand.
+        for database in databases(&format!("evidence_sent_{is_there}")).await {
             let (probe, id) = uncertain(database.store.clone(), "").await;
             let token = probe.keys.sign(TokenPurpose::Delivery, id.0);
             let heard = Arc::new(Mutex::new(Vec::new()));
@@ -247,8 +246,7 @@ async fn a_copy_in_the_folder_of_sent_mail_settles_it_and_its_absence_nothing() 
             );
             let config = support::app::config(1, &more);
             let mut evidence = Evidence::new(&config);
-            let turn = |now: Timestamp| (config.clone(), now);
-            for (config, now) in [turn(at(DURING)), turn(at(DURING) + 1.minute()), turn(at(DURING) + 6.minutes())] {
+            for now in [at(DURING), at(DURING) + 1.minute(), at(DURING) + 6.minutes()] {
                 evidence.turn(&probe.store, &config, &probe.keys, now).await.unwrap();
             }
             assert_eq!(evidence.ways(), [("sent/svar".to_owned(), None)]);

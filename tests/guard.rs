@@ -11,6 +11,7 @@ use outreachd::digest::{self, Stop};
 use outreachd::guard::{self, Guard};
 use outreachd::model::act::Act;
 use outreachd::model::delivery::{DeliveryState, Outcome};
+use outreachd::model::id::UserId;
 use outreachd::model::language::Language;
 use outreachd::model::task::TaskKind;
 use outreachd::model::user::{Role, User};
@@ -34,6 +35,7 @@ async fn sent(store: Store, dead: usize) -> TestApp {
     let clients: Vec<_> = (0..CLIENTS).map(|number| client(&format!("Klient {number:02}"))).collect();
     app.import(&clients).await;
     let head = User {
+        id: UserId(0),
         role: Role::Head,
         language: Language::En,
         name: "Mira Holm".to_owned().try_into().unwrap(),
@@ -181,11 +183,11 @@ async fn refused(store: Store, reply: &'static str) -> TestApp {
 
 #[tokio::test]
 async fn a_policy_answer_of_googles_pauses_the_campaign() {
-    for reply in [
-        "550 5.7.26 Your email has been blocked because the sender is unauthenticated - gsmtp",
-        "421 4.7.28 An unusual rate of mail comes from your domain, see https://support.google.com/mail - gsmtp",
+    for (name, reply) in [
+        ("guard_google_never", "550 5.7.26 Your email has been blocked because the sender is unauthenticated - gsmtp"),
+        ("guard_google_now", "421 4.7.28 An unusual rate of mail comes from your domain, see https://support.google.com/mail - gsmtp"),
     ] {
-        for database in databases("guard_google").await {
+        for database in databases(name).await {
             let app = refused(database.store.clone(), reply).await;
             let pauses = app.store.pauses(at(DURING)).await.unwrap();
             let scopes: Vec<_> = pauses.iter().map(|pause| &pause.scope).collect();

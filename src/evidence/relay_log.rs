@@ -76,7 +76,7 @@ impl LogReader {
                 QueueLine::Queued { queue_id, from, at } => {
                     let named = || self.named.iter().rev().find(|(id, _)| id == queue_id).map(|(_, delivery)| *delivery);
                     let Some(delivery) = bench.named(from).or_else(named) else { continue };
-                    let words = format!("queued as {queue_id}, {at} in the {}", self.source);
+                    let words = format!("queued as {queue_id}, {at} in {}", self.source);
                     seen.push(Witness { delivery, source: self.source.clone(), words });
                     self.named.retain(|(id, _)| id != queue_id);
                 }

@@ -171,10 +171,12 @@ mod tests {
     }
 
     fn ids(page: &LogPage) -> Vec<&str> {
-        let id = |line: &'_ QueueLine| match line {
-            QueueLine::Named { queue_id, .. } | QueueLine::Queued { queue_id, .. } => queue_id.clone(),
-        };
-        page.lines.iter().map(|line| id(line).leak() as &str).collect()
+        fn id(line: &QueueLine) -> &str {
+            match line {
+                QueueLine::Named { queue_id, .. } | QueueLine::Queued { queue_id, .. } => queue_id,
+            }
+        }
+        page.lines.iter().map(id).collect()
     }
 
     #[test]
