@@ -10,7 +10,8 @@ use source::{Reference, Source, words};
 
 const PURE: &[&str] = &["model", "policy", "clock"];
 const ADAPTERS: &[&str] = &["config", "store", "transport", "inbox", "telemetry"];
-const STAGES: &[&str] = &["campaign", "schedule", "render", "deliver", "respond", "client", "digest", "doctor", "evidence", "guard"];
+const STAGES: &[&str] =
+    &["campaign", "schedule", "render", "deliver", "respond", "client", "digest", "doctor", "evidence", "guard"];
 
 /// What each room may import, besides itself: lists of rooms, from the bottom up.
 const TABLE: &[(&str, &[&[&str]])] = &[

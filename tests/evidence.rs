@@ -197,10 +197,7 @@ async fn a_persons_decision_is_kept_with_who_and_why() {
         app.store.resolve_delivery(&person, id, DeliveryState::Accepted, "250 in the log").await.unwrap();
         let change = app.store.changes("delivery", &id.to_string()).await.unwrap().pop().unwrap();
         assert_eq!(change.actor, "op@fyrljus.example");
-        assert_eq!(
-            change.diff,
-            serde_json::json!({ "state": ["uncertain", "accepted"], "reason": "250 in the log" })
-        );
+        assert_eq!(change.diff, serde_json::json!({ "state": ["uncertain", "accepted"], "reason": "250 in the log" }));
     }
 }
 
@@ -257,8 +254,9 @@ async fn a_copy_in_the_folder_of_sent_mail_settles_it_and_its_absence_nothing() 
             let searches: Vec<_> = heard.iter().filter(|line| line.starts_with("UID SEARCH")).collect();
             assert_eq!(searches.len(), if is_there { 1 } else { 2 }, "every five minutes, as long as there is a doubt");
             let message_id = row.message_id.unwrap();
-            let query =
-                format!("SINCE 28-Feb-2027 OR HEADER Message-ID \"{message_id}\" HEADER X-Outreachd-Delivery \"{token}\"");
+            let query = format!(
+                "SINCE 28-Feb-2027 OR HEADER Message-ID \"{message_id}\" HEADER X-Outreachd-Delivery \"{token}\""
+            );
             assert_eq!(*searches[0], format!("UID SEARCH {query}"));
             assert!(heard.iter().any(|line| line.starts_with("EXAMINE") && line.contains("Sent")), "{heard:?}");
         }

@@ -106,10 +106,8 @@ async fn begins_anew_after_a_person_resumed_it() {
         // And what leaves from now on is: two reports among the second letters.
         let second = app.deliveries().await.into_iter().filter(|row| row.step.as_deref() == Some("referens"));
         let sent = second.filter(|row| row.state == DeliveryState::Accepted);
-        let reported: Vec<_> = sent
-            .take(2)
-            .map(|row| Consequence::Outcome { delivery: row.id, outcome: Outcome::Complained })
-            .collect();
+        let reported: Vec<_> =
+            sent.take(2).map(|row| Consequence::Outcome { delivery: row.id, outcome: Outcome::Complained }).collect();
         app.store.carry_out(&app.act(), &reported).await.unwrap();
         assert_eq!(look(&app).await, 1);
         let findings = app.store.guard_findings(at(DURING)).await.unwrap();
@@ -142,8 +140,16 @@ async fn a_managers_digest_says_why_letters_wait() {
         let karin = app.store.users().await.unwrap().into_iter().find(|user| user.role == Role::Manager).unwrap();
         let (from, until) = (at("2027-03-01T06:30:00Z"), at("2027-03-02T06:30:00Z"));
         for (language, who, line) in [
-            (Language::Sv, "Kampanjen LED i lagret är pausad", "4 av 60 brev studsade (6,7 %). Driften har fått ärendet;"),
-            (Language::En, "Campaign LED i lagret is paused", "4 of 60 letters bounced (6.7 %). Operations have the case;"),
+            (
+                Language::Sv,
+                "Kampanjen LED i lagret är pausad",
+                "4 av 60 brev studsade (6,7 %). Driften har fått ärendet;",
+            ),
+            (
+                Language::En,
+                "Campaign LED i lagret is paused",
+                "4 of 60 letters bounced (6.7 %). Operations have the case;",
+            ),
         ] {
             let user = User { language, ..karin.clone() };
             let data = digest::collect(&app.store, &app.config, &user, from, until, until).await.unwrap();
@@ -185,7 +191,10 @@ async fn refused(store: Store, reply: &'static str) -> TestApp {
 async fn a_policy_answer_of_googles_pauses_the_campaign() {
     for (name, reply) in [
         ("guard_google_never", "550 5.7.26 Your email has been blocked because the sender is unauthenticated - gsmtp"),
-        ("guard_google_now", "421 4.7.28 An unusual rate of mail comes from your domain, see https://support.google.com/mail - gsmtp"),
+        (
+            "guard_google_now",
+            "421 4.7.28 An unusual rate of mail comes from your domain, see https://support.google.com/mail - gsmtp",
+        ),
     ] {
         for database in databases(name).await {
             let app = refused(database.store.clone(), reply).await;

@@ -352,10 +352,7 @@ async fn a_policy_report_of_googles_pauses_the_campaign_and_is_told_once() {
         assert_eq!(pauses.iter().map(|pause| &pause.scope).collect::<Vec<_>>(), [&PauseScope::Campaign("led".into())]);
         let tasks = world.store.tasks(None, None).await.unwrap();
         assert_eq!(tasks.len(), 1, "{tasks:?}");
-        assert_eq!(
-            tasks[0].note,
-            "Google nekar breven i led (5.7.26); kampanjen väntar. Sedan: outreachd resume led"
-        );
+        assert_eq!(tasks[0].note, "Google nekar breven i led (5.7.26); kampanjen väntar. Sedan: outreachd resume led");
         assert!(world.is_untouched(&world.anna).await && world.is_untouched(&world.bo).await);
     }
 }

@@ -29,8 +29,8 @@ use crate::model::limit::{Limit, Scope};
 use crate::model::mistake::Mistake;
 use crate::model::text::Line;
 use crate::policy::guard::Rails;
-use crate::policy::resolve::Unanswered;
 use crate::policy::providers::Providers;
+use crate::policy::resolve::Unanswered;
 
 pub use load::{ConfigError, load, parse};
 pub use secret::{SecretError, SecretRef};

@@ -3,7 +3,9 @@
 
 use serde::Serialize;
 
-use super::data::{Answer, Away, DigestData, Fix, LeftOutOf, OptedOut, Person, Phone, Stopped, Todo, Upcoming, Waiting};
+use super::data::{
+    Answer, Away, DigestData, Fix, LeftOutOf, OptedOut, Person, Phone, Stopped, Todo, Upcoming, Waiting,
+};
 use super::sheet::{Entry, Section, Sheet};
 use super::words::{self, Acts, Heading, Words};
 use super::{html, plain};

@@ -34,7 +34,8 @@ pub(super) async fn read(
 fn why(pause: &PauseRow, campaign: &str, findings: &[GuardFinding]) -> Option<Stop> {
     match pause.actor.as_str() {
         "guard" => {
-            let its = |one: &&GuardFinding| one.campaign == campaign && one.verdict == Finding::Pause && one.at == pause.at;
+            let its =
+                |one: &&GuardFinding| one.campaign == campaign && one.verdict == Finding::Pause && one.at == pause.at;
             findings.iter().find(its).map(|finding| Stop::Excess(finding.excess))
         }
         "deliver" | "respond" => Some(Stop::Google),

@@ -74,7 +74,8 @@ impl LogReader {
                     }
                 }
                 QueueLine::Queued { queue_id, from, at } => {
-                    let named = || self.named.iter().rev().find(|(id, _)| id == queue_id).map(|(_, delivery)| *delivery);
+                    let named =
+                        || self.named.iter().rev().find(|(id, _)| id == queue_id).map(|(_, delivery)| *delivery);
                     let Some(delivery) = bench.named(from).or_else(named) else { continue };
                     let words = format!("queued as {queue_id}, {at} in {}", self.source);
                     seen.push(Witness { delivery, source: self.source.clone(), words });

@@ -14,7 +14,8 @@ pub(super) fn note(language: Language, title: &str, finding: &GuardFinding) -> S
 
 fn swedish(title: &str, finding: &GuardFinding) -> String {
     let excess = finding.excess;
-    let (count, letters, percent, limit) = (excess.count, excess.letters, excess.percent(','), excess.limit.percent(','));
+    let (count, letters, percent, limit) =
+        (excess.count, excess.letters, excess.percent(','), excess.limit.percent(','));
     let what = match excess.rate {
         Rate::Bounces => "studsade",
         Rate::Complaints => "anmäldes som skräppost",

@@ -244,9 +244,10 @@ impl Sought {
     fn query(&self) -> Option<String> {
         let fits = |text: &String| text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
         let (id, token, since) = (&self.message_id, &self.token, self.since.strftime("%-d-%b-%Y"));
-        [id, token].into_iter().all(fits).then(|| {
-            format!("SINCE {since} OR HEADER Message-ID \"{id}\" HEADER X-Outreachd-Delivery \"{token}\"")
-        })
+        [id, token]
+            .into_iter()
+            .all(fits)
+            .then(|| format!("SINCE {since} OR HEADER Message-ID \"{id}\" HEADER X-Outreachd-Delivery \"{token}\""))
     }
 }
 
@@ -270,8 +271,11 @@ mod tests {
 
     #[test]
     fn searches_by_both_ids_and_lets_none_break_out_of_its_string() {
-        let sought =
-            Sought { message_id: "abc@fyrljus.example".into(), token: "abc".into(), since: jiff::civil::date(2027, 3, 1) };
+        let sought = Sought {
+            message_id: "abc@fyrljus.example".into(),
+            token: "abc".into(),
+            since: jiff::civil::date(2027, 3, 1),
+        };
         assert_eq!(
             sought.query().as_deref(),
             Some(r#"SINCE 1-Mar-2027 OR HEADER Message-ID "abc@fyrljus.example" HEADER X-Outreachd-Delivery "abc""#)

@@ -86,9 +86,11 @@ mod tests {
         let at = "Mar  1 08:34:10 mail";
         let line = format!("{at} postfix/cleanup[91]: 4Zk1Xb0Vq1z: message-id=<abc@fyrljus.example>");
         assert_eq!(named(&line).as_deref(), Some("4Zk1Xb0Vq1z abc@fyrljus.example"));
-        let line = format!("{at} postfix/qmgr[7]: 3F2A19: from=<ut+abc@fyrljus.example>, size=1, nrcpt=1 (queue active)");
+        let line =
+            format!("{at} postfix/qmgr[7]: 3F2A19: from=<ut+abc@fyrljus.example>, size=1, nrcpt=1 (queue active)");
         assert_eq!(queued(&line).as_deref(), Some("3F2A19 ut+abc@fyrljus.example Mar  1 08:34:10"));
-        let line = "2027-03-01T08:34:10.5+01:00 mail postfix-out/submission/qmgr[7]: 3F2A19: from=<>, size=1 (queue active)";
+        let line =
+            "2027-03-01T08:34:10.5+01:00 mail postfix-out/submission/qmgr[7]: 3F2A19: from=<>, size=1 (queue active)";
         assert_eq!(queued(line).as_deref(), Some("3F2A19  2027-03-01T08:34:10.5+01:00"));
     }
 

@@ -226,7 +226,9 @@ pub fn is_googles_policy(domain: &str, enhanced: Option<&str>, text: &str) -> bo
     let words = text.to_ascii_lowercase();
     let by_google = ["gmail.com", "googlemail.com"].contains(&domain)
         || words.split(|c: char| c.is_whitespace() || "()<>,;".contains(c)).any(|word| {
-            word == "gsmtp" || word.trim_end_matches('.').ends_with(".google.com") || word.starts_with("https://support.google.com")
+            word == "gsmtp"
+                || word.trim_end_matches('.').ends_with(".google.com")
+                || word.starts_with("https://support.google.com")
         });
     by_policy && by_google
 }

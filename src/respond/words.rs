@@ -67,7 +67,9 @@ pub(super) fn trouble(language: Language, trouble: Trouble<'_>) -> String {
                 format!("{domain} nekar våra mejl{}; mejl dit väntar", status_of(status))
             }
             Trouble::GoogleRefuses(campaign, status) => {
-                format!("Google nekar breven i {campaign} ({status}); kampanjen väntar. Sedan: outreachd resume {campaign}")
+                format!(
+                    "Google nekar breven i {campaign} ({status}); kampanjen väntar. Sedan: outreachd resume {campaign}"
+                )
             }
             Trouble::TooLarge(domain) => format!("{domain} tar inte emot så stora mejl; mejl dit väntar"),
             Trouble::OwnMailBounced => "Ett mejl till någon av oss kom tillbaka".into(),
@@ -80,7 +82,9 @@ pub(super) fn trouble(language: Language, trouble: Trouble<'_>) -> String {
                 format!("{domain} refuses our mail{}; mail to it waits", status_of(status))
             }
             Trouble::GoogleRefuses(campaign, status) => {
-                format!("Google refuses the letters of {campaign} ({status}); it waits. Then: outreachd resume {campaign}")
+                format!(
+                    "Google refuses the letters of {campaign} ({status}); it waits. Then: outreachd resume {campaign}"
+                )
             }
             Trouble::TooLarge(domain) => format!("{domain} takes no mail as large as ours; mail to it waits"),
             Trouble::OwnMailBounced => "A mail to one of us came back".into(),

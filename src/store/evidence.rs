@@ -110,12 +110,7 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer; then nothing was written.
-    pub async fn witness(
-        &self,
-        act: &Act,
-        cursor: Option<(&str, &str)>,
-        seen: &[Witness],
-    ) -> Result<Vec<DeliveryId>> {
+    pub async fn witness(&self, act: &Act, cursor: Option<(&str, &str)>, seen: &[Witness]) -> Result<Vec<DeliveryId>> {
         if seen.is_empty() && cursor.is_none() && !self.has_evidence().await? {
             return Ok(Vec::new());
         }

@@ -227,7 +227,8 @@ impl Words for Swedish {
                 format!("{count} av {letters} brev {what} ({percent}\u{a0}%).")
             }
         };
-        let clients = if stopped.letters == 1 { "1\u{a0}kund".into() } else { format!("{}\u{a0}kunder", stopped.letters) };
+        let clients =
+            if stopped.letters == 1 { "1\u{a0}kund".into() } else { format!("{}\u{a0}kunder", stopped.letters) };
         format!("{why} Driften har fått ärendet; brev till {clients} väntar.")
     }
 
