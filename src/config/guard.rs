@@ -40,3 +40,47 @@ fn read_pair(table: &mut Table<'_>, keys: (&'static str, &'static str), usual: (
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{ConfigError, parse};
+
+    /// The rails of a configuration with these lines in `[guard]`, or its mistakes.
+    fn rails(lines: &str) -> Result<Rails, String> {
+        let text = format!(
+            "[company]\nname = \"F\"\nhead = \"a@f.example\"\n[database]\nurl = \"sqlite:x\"\n[[sender]]\nid = \"f\"\n\
+             legal_name = \"F\"\npostal_address = \"F\"\nfrom = \"a@f.example\"\n[[relay]]\nid = \"main\"\n\
+             host = \"localhost\"\nport = 25\ntls = \"none\"\n[guard]\n{lines}"
+        );
+        let told = |error| match error {
+            ConfigError::Mistakes(mistakes) => mistakes.iter().map(|one| one.message.clone() + " ").collect(),
+            other => other.to_string(),
+        };
+        parse(Path::new("x.toml"), &text, &[]).map(|config| config.guard).map_err(told)
+    }
+
+    #[test]
+    fn reads_shares_and_gives_way_where_one_is_not_written() {
+        assert_eq!(rails("").unwrap(), Rails::default());
+        let strict = rails("bounce_pause = \"1 %\"\nfloor = 10").unwrap();
+        assert_eq!((strict.bounce_warn, strict.bounce_pause, strict.floor), (Share::new(1_000), Share::new(1_000), 10));
+        let mild = rails("complaint_warn = \"0.5 %\"").unwrap();
+        assert_eq!((mild.complaint_warn, mild.complaint_pause), (Share::new(500), Share::new(500)));
+    }
+
+    #[test]
+    fn refuses_a_warning_above_the_pause_and_what_is_no_share() {
+        for (lines, said) in [
+            ("bounce_warn = \"6 %\"\nbounce_pause = \"5 %\"", "`bounce_warn` is above `bounce_pause` (5 %)"),
+            ("bounce_warn = \"much\"", "is no share"),
+            ("bounce_warn = 5", "expected a string"),
+            ("bounce = \"5 %\"", "unknown key `bounce`"),
+        ] {
+            let mistake = rails(lines).unwrap_err();
+            assert!(mistake.contains(said), "{lines}: {mistake}");
+        }
+    }
+}
