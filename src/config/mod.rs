@@ -4,6 +4,7 @@
 //! and never stand in the file itself. The strict reader of [`table`] and [`value`]
 //! serves the campaign files too.
 
+mod guard;
 pub mod keys;
 pub mod limits;
 mod load;
@@ -30,7 +31,9 @@ use crate::model::language::Language;
 use crate::model::limit::{Limit, Scope};
 use crate::model::mistake::Mistake;
 use crate::model::text::Line;
+use crate::policy::guard::Rails;
 use crate::policy::providers::Providers;
+use crate::policy::resolve::Unanswered;
 
 pub use load::{ConfigError, load, parse};
 pub use oauth::{OAuth, OAuthFlow, OAuthProvider};
@@ -62,6 +65,8 @@ pub struct Config {
     pub daemon: Daemon,
     /// Who is never to be written to more than once at a time.
     pub limits: Limits,
+    /// When a campaign has gone wrong.
+    pub guard: Rails,
     /// How fast letters leave.
     pub pace: Pace,
 }
@@ -169,6 +174,9 @@ pub struct Relay {
     pub sessions: usize,
     /// Messages in one session before it is closed.
     pub messages_per_session: usize,
+    /// Its Postfix's log, where the relay runs on this machine: it tells of letters whose
+    /// answer was lost.
+    pub log: Option<PathBuf>,
     /// The relay that takes its letters while it cannot be reached.
     pub backup: Option<String>,
     /// What its provider allows, by its preset; a `[[limit]]` for the relay stands instead of it.
@@ -235,6 +243,9 @@ pub struct Mailbox {
     pub oauth: Option<OAuth>,
     /// The folder on the server.
     pub folder: String,
+    /// The folder into which the server puts copies of what its relay takes, where it does:
+    /// it tells of letters whose answer was lost.
+    pub sent: Option<String>,
     /// Seconds between two looks.
     pub poll_s: u64,
 }
@@ -291,11 +302,16 @@ pub struct Limits {
     pub contacts_per_account: u32,
     /// Tries at one delivery before it is rejected; as many as fill four to five days.
     pub attempts: u32,
+    /// What becomes of a mail of which nobody knows whether it left.
+    pub uncertain: Unanswered,
+    /// Hours in which evidence may settle it before that.
+    pub uncertain_after_h: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { contacts_per_account: 1, attempts: crate::policy::retry::MAX_TRIES }
+        let (attempts, uncertain) = (crate::policy::retry::MAX_TRIES, Unanswered::default());
+        Self { contacts_per_account: 1, attempts, uncertain, uncertain_after_h: 24 }
     }
 }
 
@@ -341,6 +357,7 @@ impl Relay {
             hello: None,
             sessions: 4,
             messages_per_session: 100,
+            log: None,
             backup: None,
             allowance: Limit::default(),
             timeouts: Timeouts::default(),

@@ -13,7 +13,9 @@ use crate::model::address::{EmailAddress, PhoneNumber};
 use crate::model::language::Language;
 use crate::model::limit::Scope;
 use crate::model::text::Line;
+use crate::policy::resolve::Unanswered;
 
+use super::guard::{GUARD, read_guard};
 use super::limits::{self, Known, read_providers};
 use super::servers::{Backup, read_fax, read_mailbox, read_relay};
 use super::shape::{country, is_loopback, listen, url, zone};
@@ -32,14 +34,14 @@ pub(super) struct Site {
 /// The languages by their codes.
 pub const LANGUAGES: [(&str, Language); 2] = [("sv", Language::Sv), ("en", Language::En)];
 
-const ROOT: [&str; 13] = [
+const ROOT: [&str; 14] = [
     "company", "database", "files", "sender", "relay", "fax", "mailbox", "web", "digest", "daemon", "limits", "limit",
-    "provider",
+    "provider", "guard",
 ];
 const COMPANY: [&str; 5] = ["name", "head", "country", "zone", "language"];
 const SENDER: [&str; 9] =
     ["id", "legal_name", "postal_address", "from", "reply_to", "bounces", "relay", "fax", "phone"];
-const RELAY: [&str; 15] = [
+const RELAY: [&str; 16] = [
     "id",
     "preset",
     "region",
@@ -55,9 +57,14 @@ const RELAY: [&str; 15] = [
     "sessions",
     "messages_per_session",
     "timeouts",
+    "log",
 ];
-const MAILBOX: [&str; 11] =
-    ["id", "maildir", "host", "port", "tls", "ca_file", "username", "password", "oauth", "folder", "poll_s"];
+const MAILBOX: [&str; 12] =
+    ["id", "maildir", "host", "port", "tls", "ca_file", "username", "password", "oauth", "folder", "sent", "poll_s"];
+
+const UNCERTAIN: [(&str, Unanswered); 3] =
+    [("hold", Unanswered::Hold), ("resend", Unanswered::Resend), ("abandon", Unanswered::Abandon)];
+const LIMITS: [&str; 4] = ["contacts_per_account", "attempts", "uncertain", "uncertain_after_h"];
 
 /// Reads the whole configuration; what could not be read is told to `reader`.
 pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &Site) -> Option<Config> {
@@ -82,7 +89,8 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
     let web = read_web(root.section("web", &["listen", "public_url"]));
     let digest = read_digest(root.section("digest", &["from", "at"]));
     let daemon = read_daemon(root.section("daemon", &["heartbeat_url", "lease_s"]));
-    let limits = read_limits(root.section("limits", &["contacts_per_account", "attempts"]));
+    let limits = read_limits(root.section("limits", &LIMITS));
+    let guard = read_guard(root.section("guard", &GUARD));
     let known = Known {
         relays: relay_ids.map(<[&str]>::to_vec),
         senders: senders.iter().map(|sender| sender.as_ref().map(|sender| sender.id.as_str())).collect(),
@@ -105,6 +113,7 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
         daemon,
         limits,
         pace,
+        guard,
     })
 }
 
@@ -259,6 +268,9 @@ fn read_limits(table: Option<Table<'_>>) -> Limits {
     limits.contacts_per_account =
         count("contacts_per_account", limits.contacts_per_account).unwrap_or(limits.contacts_per_account);
     limits.attempts = count("attempts", limits.attempts).unwrap_or(limits.attempts);
+    let hours = count("uncertain_after_h", limits.uncertain_after_h);
+    limits.uncertain_after_h = hours.unwrap_or(limits.uncertain_after_h);
+    limits.uncertain = table.take("uncertain").and_then(|value| value.word(&UNCERTAIN)).unwrap_or_default();
     limits
 }
 

@@ -113,6 +113,7 @@ mod tests {
             password: None,
             oauth: None,
             folder: "INBOX".into(),
+            sent: None,
             poll_s: 30,
         }
     }

@@ -157,6 +157,15 @@ impl TestApp {
         Self { store, config, keys, clock, relay, deliver: deliver.unwrap(), daemon, database: Default::default() }
     }
 
+    /// The same with another configuration: another relay.
+    pub fn configured(self, config: Config) -> Self {
+        let config = Arc::new(config);
+        let clock = Clock::Manual(self.clock.clone());
+        let (store, keys, stop) = (self.store.clone(), self.keys.clone(), CancellationToken::new());
+        let deliver = Deliver::new(store, Arc::clone(&config), keys, clock, self.daemon, stop);
+        Self { config, deliver: deliver.unwrap(), ..self }
+    }
+
     /// Keeps a database for as long as this lives.
     pub fn keep(&self, database: super::databases::Database) {
         *self.database.lock().unwrap() = Some(database);
