@@ -94,7 +94,7 @@ pub fn letter(
     if wanted.by_fax || step.channel == Channel::Fax {
         return desk.fax(&letter, rendered, variant);
     }
-    desk.mail(rendered, variant)
+    desk.mail(&step.id, rendered, variant)
 }
 
 /// The variant that was asked for, or the one the contact falls to.
@@ -129,9 +129,9 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// The subject that the letters before this step began, as the client would see it.
+    /// The subject of the last letter before this step that has its own, as the client would see it.
     fn thread(&self, index: usize) -> Result<String, CampaignError> {
-        for step in &self.campaign.steps[..index] {
+        for step in self.campaign.steps[..index].iter().rev() {
             let variant = find_variant(self.campaign, step, None, self.client.contact.id)?;
             let Some(letter) = StepLetter::of(step, variant).filter(|_| step.channel == Channel::Email) else {
                 continue;
@@ -157,13 +157,14 @@ impl Desk<'_> {
         format!("{}/u/{TOKEN}", self.config.web.public_url.trim_end_matches('/'))
     }
 
-    fn mail(&self, rendered: Rendered, variant: Option<&Variant>) -> Result<Preview, CampaignError> {
+    fn mail(&self, step: &str, rendered: Rendered, variant: Option<&Variant>) -> Result<Preview, CampaignError> {
         let Some(to) = &self.client.contact.email else {
             return Err(CampaignError::Refused(format!("{} has no e-mail address", self.client.contact.name)));
         };
         let from_name = paper::signer(self.client, self.campaign, self.config);
         let (url, domain) = (self.opt_out_url(), self.sender.from.domain());
         let (message_id, list) = (format!("{TOKEN}@{domain}"), format!("{}.{domain}", self.campaign.id));
+        let feedback_id = format!("{}:{step}:campaign:{}", self.campaign.id, self.sender.feedback_id);
         let head = MailHead {
             from_name: &from_name,
             from: &self.sender.from,
@@ -178,7 +179,8 @@ impl Desk<'_> {
             list_id: Some(ListId { title: &self.campaign.title, id: &list }),
             unsubscribe: Some(Unsubscribe { url: &url, mailto: None }),
             delivery_token: None,
-            auto_submitted: false,
+            feedback_id: Some(&feedback_id),
+            auto_submitted: self.sender.auto_submitted,
         };
         let mail = render::email(&rendered, &head)?;
         Ok(Preview {

@@ -4,11 +4,13 @@
 //! and never stand in the file itself. The strict reader of [`table`] and [`value`]
 //! serves the campaign files too.
 
+pub mod dkim;
 pub mod keys;
 mod load;
 mod overlay;
 mod secret;
 pub mod sections;
+mod sender;
 mod servers;
 pub mod shape;
 pub mod table;
@@ -25,6 +27,7 @@ use crate::model::text::Line;
 
 pub use load::{ConfigError, load, parse};
 pub use secret::{SecretError, SecretRef};
+pub use sender::is_aligned;
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -129,6 +132,25 @@ pub struct Sender {
     pub fax: Option<PhoneNumber>,
     /// The telephone number printed on fax pages and letters.
     pub phone: Option<PhoneNumber>,
+    /// The keys that sign its letters; none leaves it to the relay.
+    pub dkim: Vec<Dkim>,
+    /// The SenderId of its Feedback-ID: 5 to 15 characters that never change.
+    pub feedback_id: String,
+    /// Whether its campaigns' letters say `Auto-Submitted: auto-generated`.
+    pub auto_submitted: bool,
+}
+
+/// A DKIM key of a sender, by what the DNS knows of it (RFC 6376 3.1).
+#[derive(Clone, Debug)]
+pub struct Dkim {
+    /// The selector, `2027a`: the record stands at `2027a._domainkey.DOMAIN`.
+    pub selector: String,
+    /// The signing domain: that of the sender's From, one above it or one below it.
+    pub domain: String,
+    /// Where the private key is, in PEM.
+    pub key: SecretRef,
+    /// It signs nothing new, only what it signed before and is tried again.
+    pub retired: bool,
 }
 
 /// `[[relay]]`: a mail server.

@@ -8,16 +8,16 @@ use std::path::PathBuf;
 
 use toml::de::DeTable;
 
-use crate::model::address::{EmailAddress, PhoneNumber};
+use crate::model::address::EmailAddress;
 use crate::model::language::Language;
-use crate::model::mistake::did_you_mean;
 use crate::model::text::Line;
 
+use super::sender;
 use super::servers::{read_fax, read_mailbox, read_relay};
 use super::shape::{country, is_loopback, listen, url, zone};
 use super::table::{Reader, Table};
 use super::value::Value;
-use super::{Company, Config, Daemon, Database, Digest, Files, Limits, Sender, Web};
+use super::{Company, Config, Daemon, Database, Digest, Files, Limits, Web};
 
 /// Where the configuration stands, and what systemd handed over.
 pub(super) struct Site {
@@ -33,8 +33,6 @@ pub const LANGUAGES: [(&str, Language); 2] = [("sv", Language::Sv), ("en", Langu
 const ROOT: [&str; 11] =
     ["company", "database", "files", "sender", "relay", "fax", "mailbox", "web", "digest", "daemon", "limits"];
 const COMPANY: [&str; 5] = ["name", "head", "country", "zone", "language"];
-const SENDER: [&str; 9] =
-    ["id", "legal_name", "postal_address", "from", "reply_to", "bounces", "relay", "fax", "phone"];
 const RELAY: [&str; 12] = [
     "id",
     "host",
@@ -62,9 +60,9 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
     let relays = read_each(root.need_sections("relay", &RELAY), |table| read_relay(table, site), |r| &r.id);
     let relay_ids: Vec<_> = relays.iter().flatten().map(|relay| relay.id.as_str()).collect();
     let complete = relays.iter().all(Option::is_some);
-    let senders = root.need_sections("sender", &SENDER);
+    let senders = root.need_sections("sender", &sender::KEYS);
     let relay_ids = complete.then_some(&relay_ids[..]);
-    let senders = read_each(senders, |table| read_sender(table, country.as_deref(), relay_ids), |s| &s.id);
+    let senders = read_each(senders, |table| sender::read(table, country.as_deref(), relay_ids, site), |s| &s.id);
     let fax = root.section("fax", &["gateway", "base_url", "key", "secret", "poll_s"]);
     let fax = fax.map(|table| read_fax(table, site));
     let mailboxes = read_each(root.sections("mailbox", &MAILBOX), |table| read_mailbox(table, site), |m| &m.id);
@@ -181,38 +179,6 @@ fn read_files(table: Option<Table<'_>>, site: &Site) -> Files {
         templates: path("templates", files.templates),
         key_file: path("key_file", files.key_file),
     }
-}
-
-fn read_sender(mut table: Table<'_>, country: Option<&str>, relays: Option<&[&str]>) -> Option<(Sender, Range<usize>)> {
-    let id = read_id(&mut table);
-    let legal_name = table.need("legal_name").and_then(|value| value.parse(Line::parse));
-    let postal_address = table.need("postal_address").and_then(|value| value.parse(Line::parse));
-    let from = table.need("from").and_then(|value| value.parse(EmailAddress::parse));
-    let mut address = |key| table.take(key).and_then(|value| value.parse(EmailAddress::parse));
-    let (reply_to, bounces) = (address("reply_to"), address("bounces"));
-    let relay = table.take("relay").and_then(|value| read_relay_name(value, relays));
-    let mut number = |key| table.take(key).and_then(|value| value.parse(|text| PhoneNumber::parse(text, country)));
-    let (fax, phone) = (number("fax"), number("phone"));
-    let (id, span) = id?;
-    let (legal_name, postal_address, from) = (legal_name?, postal_address?, from?);
-    Some((Sender { id, legal_name, postal_address, from, reply_to, bounces, relay, fax, phone }, span))
-}
-
-/// A relay's id; `relays` are those there are, if all of them could be read.
-fn read_relay_name(value: Value<'_>, relays: Option<&[&str]>) -> Option<String> {
-    let (reader, span) = (value.reader(), value.span());
-    let name = value.text()?;
-    if let Some(relays) = relays
-        && !relays.is_empty()
-        && !relays.contains(&name.as_str())
-    {
-        let mistake = reader.mistake(&span, format!("there is no relay `{name}`"));
-        reader.push(match did_you_mean(&name, relays.iter().copied()) {
-            Some(meant) => mistake.aside(format!("did you mean `{meant}`?")),
-            None => mistake.hint(format!("add a [[relay]] with id = \"{name}\"")),
-        });
-    }
-    Some(name)
 }
 
 fn read_web(table: Option<Table<'_>>) -> Web {

@@ -137,7 +137,7 @@ fn read_login(table: &mut Table<'_>, site: &Site, required: bool) -> (Option<Str
 
 /// Reads `{ file = "..." }` or `{ env = "..." }`; a secret written out is refused
 /// without being repeated in the message.
-fn read_secret(value: Value<'_>, site: &Site) -> Option<SecretRef> {
+pub(super) fn read_secret(value: Value<'_>, site: &Site) -> Option<SecretRef> {
     let reader = value.reader();
     if !value.is_table() {
         let mut mistake = value.mistake("does not stand in the configuration itself");

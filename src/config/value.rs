@@ -154,6 +154,17 @@ impl<'r> Value<'r> {
         T::try_from(number?).ok()
     }
 
+    /// `true` or `false`; a variable's text is read as one.
+    pub fn boolean(self) -> Option<bool> {
+        match &self.value {
+            DeValue::Boolean(value) => Some(*value),
+            DeValue::String(text) if self.is_override() && matches!(text.trim(), "true" | "false") => {
+                Some(text.trim() == "true")
+            }
+            _ => self.expected("true or false"),
+        }
+    }
+
     /// A date without a time.
     pub fn date(self) -> Option<Date> {
         let DeValue::Datetime(at) = &self.value else { return self.expected("a date") };

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::dkim::{DkimError, Signers};
 use crate::model::act::Act;
 use crate::model::id::DaemonId;
 use crate::model::token::TokenKeys;
@@ -48,6 +49,9 @@ pub enum DeliverError {
     /// A relay of the configuration cannot be used as it is written.
     #[error("cannot use a relay: {0}")]
     Relay(#[from] crate::transport::smtp::SetupError),
+    /// A DKIM key of the configuration cannot sign.
+    #[error("cannot sign letters: {0}")]
+    Dkim(#[from] DkimError),
     /// The fax gateway of the configuration cannot be used as it is written.
     #[error("cannot use the fax gateway: {0}")]
     Gateway(#[from] crate::transport::fax::FaxError),
@@ -67,6 +71,7 @@ pub struct Deliver {
     ledger: Ledger,
     editions: editions::Editions,
     mail: mail::Relays,
+    signers: Signers,
     fax: fax::Line,
     rests: Rests,
     /// A turn failed, perhaps one before a reload: what it had claimed must be set free.
@@ -77,7 +82,7 @@ impl Deliver {
     /// The stage for one daemon. When `stop` is cancelled it begins nothing new.
     ///
     /// # Errors
-    /// A relay or the gateway cannot be used as it is configured.
+    /// A relay, the gateway or a DKIM key cannot be used as it is configured.
     pub fn new(
         store: Store,
         config: Arc<Config>,
@@ -89,6 +94,7 @@ impl Deliver {
         Ok(Self {
             ledger: Ledger::start(store.clone(), clock.clone(), daemon),
             mail: mail::Relays::new(&config)?,
+            signers: Signers::load(&config)?,
             fax: fax::Line::new(&config)?,
             editions: editions::Editions::default(),
             rests: Rests::default(),

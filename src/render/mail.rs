@@ -44,8 +44,11 @@ pub struct MailHead<'a> {
     pub unsubscribe: Option<Unsubscribe<'a>>,
     /// The delivery's token, by which a bounce finds it where relays change Message-IDs.
     pub delivery_token: Option<&'a str>,
+    /// `campaign:step:purpose:SenderId` for Gmail's postmaster figures; nothing in it
+    /// tells one recipient from another.
+    pub feedback_id: Option<&'a str>,
     /// `Auto-Submitted: auto-generated` (RFC 3834): it silences holiday replies, so
-    /// it belongs on digests and notices, not on letters.
+    /// it belongs on digests and notices; on letters only where the sender asks for it.
     pub auto_submitted: bool,
 }
 
@@ -166,6 +169,9 @@ fn identifiers(head: &MailHead<'_>) -> Result<Vec<HeaderValue>, RenderError> {
         out.push(raw("List-Unsubscribe", value));
         out.push(raw("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
     }
+    if let Some(id) = head.feedback_id {
+        out.push(raw("Feedback-ID", visible("Feedback-ID", id)?.to_owned()));
+    }
     if let Some(token) = head.delivery_token {
         out.push(raw("X-Outreachd-Delivery", visible("X-Outreachd-Delivery", token)?.to_owned()));
     }
@@ -230,6 +236,7 @@ mod tests {
             list_id: None,
             unsubscribe: None,
             delivery_token: None,
+            feedback_id: None,
             auto_submitted: false,
         }
     }

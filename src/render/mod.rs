@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! folder, revision -> TemplateSet -> Renderer --letter()--> Rendered
-//! Rendered -> email() -> Email { bytes, sha256 }
+//! Rendered -> email() -> Email { bytes, sha256 } -> sign() -> Email with DKIM
 //! Rendered -> fax()   -> FaxDocument { pdf, pages, sha256 }
 //! ```
 //!
@@ -14,6 +14,7 @@
 
 mod block;
 mod callable;
+mod dkim;
 mod engine;
 mod fax;
 mod font;
@@ -34,6 +35,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 pub use block::{Block, Run};
+pub use dkim::sign;
 pub use fax::{FaxDocument, FaxHead, fax, opt_out_line};
 pub use letter::{Letter, Rendered, Renderer, Subject};
 pub use mail::{Email, ListId, MailHead, Unsubscribe, email, plain};
@@ -71,6 +73,9 @@ pub enum RenderError {
         /// The header.
         name: &'static str,
     },
+    /// A DKIM key does not sign.
+    #[error("{0}")]
+    Dkim(#[from] crate::config::dkim::DkimError),
     /// The MIME builder failed.
     #[error("cannot build the mail")]
     Mime(#[from] lettre::error::Error),
