@@ -194,8 +194,10 @@ fn does_not_render_a_threads_subject_again() {
     let subject = Subject::Thread("Ljus hos {{owner.phone}} {{{");
     let rendered = house().letter(&Letter { subject, ..letter("led/referens", &data) }).unwrap();
     assert_eq!(rendered.subject, "Re: Ljus hos {{owner.phone}} {{{");
-    let subject = Subject::Thread("Re: x");
-    assert_eq!(house().letter(&Letter { subject, ..letter("led/referens", &data) }).unwrap().subject, "Re: x");
+    for answer in ["Re: x", "SV: x", "Sv: x"] {
+        let subject = Subject::Thread(answer);
+        assert_eq!(house().letter(&Letter { subject, ..letter("led/referens", &data) }).unwrap().subject, answer);
+    }
 }
 
 #[test]

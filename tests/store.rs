@@ -75,6 +75,7 @@ fn campaign() -> Campaign {
         note: None,
         late: None,
         send: None,
+        attachments: Vec::new(),
     };
     Campaign {
         id: "led".into(),

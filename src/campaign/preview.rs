@@ -16,7 +16,7 @@ use crate::model::address::Channel;
 use crate::model::campaign::{Campaign, Step, Variant};
 use crate::model::id::ContactId;
 use crate::policy::choice;
-use crate::render::{self, Letter, ListId, MailHead, Rendered, Renderer, Subject, Unsubscribe, merge};
+use crate::render::{self, File, Letter, ListId, MailHead, Rendered, Renderer, Subject, Unsubscribe, merge};
 use crate::store::Client;
 
 /// Stands where a delivery's token will.
@@ -39,6 +39,8 @@ pub struct Preview {
     pub text: String,
     /// Pages, for a fax.
     pub pages: Option<usize>,
+    /// The files that go with it: pictures that stand in it, and what is attached.
+    pub files: Vec<String>,
     /// The message (`.eml`) or the page (`.pdf`).
     #[serde(skip)]
     pub bytes: Vec<u8>,
@@ -90,10 +92,12 @@ pub fn letter(
     };
     let subject =
         letter.subject.map_or(Subject::Thread(first.as_deref().unwrap_or(&campaign.title)), Subject::Template);
-    let rendered = desk.render(&letter, subject)?;
+    let mut rendered = desk.render(&letter, subject)?;
     if wanted.by_fax || step.channel == Channel::Fax {
         return desk.fax(&letter, rendered, variant);
     }
+    let attached = renderer.attachments(&step.attachments);
+    rendered.attachments = attached.map_err(|(_, why)| CampaignError::Refused(why))?;
     desk.mail(&step.id, rendered, variant)
 }
 
@@ -191,6 +195,7 @@ impl Desk<'_> {
             subject: rendered.subject,
             text: rendered.text,
             pages: None,
+            files: rendered.pictures.iter().chain(&rendered.attachments).map(said).collect(),
             bytes: mail.bytes,
         })
     }
@@ -216,7 +221,13 @@ impl Desk<'_> {
             subject: rendered.subject,
             text: rendered.text,
             pages: Some(page.pages),
+            files: Vec::new(),
             bytes: page.pdf,
         })
     }
+}
+
+/// A file with its size, as the recipient's program shows it.
+fn said(file: &File) -> String {
+    format!("{} ({} kB)", file.name(), file.bytes().len().div_ceil(1024))
 }

@@ -44,6 +44,9 @@ pub(super) struct Frozen {
     pub(super) feedback_id: Option<String>,
     #[serde(default)]
     pub(super) auto_submitted: Option<bool>,
+    /// The files that go with it, by name; the revision has their bytes.
+    #[serde(default)]
+    pub(super) attachments: Vec<String>,
     /// The keys that sign it, at the instant of `date`.
     #[serde(default)]
     pub(super) dkim: Vec<FrozenKey>,

@@ -71,7 +71,8 @@ impl Materials<'_> {
         };
         let mail = match (&frozen.template, self.edition) {
             (Some(template), Some(edition)) => {
-                let letter = self.letter(template, &frozen, edition)?;
+                let mut letter = self.letter(template, &frozen, edition)?;
+                letter.attachments = edition.renderer.attachments(&frozen.attachments).map_err(|(_, why)| why)?;
                 render::email(&letter, &head)
             }
             _ => {
@@ -249,6 +250,7 @@ impl Materials<'_> {
             from_phone: sender.phone.clone(),
             feedback_id: Some(self.feedback_id(campaign.id.as_str(), &step.id, sender)?),
             auto_submitted: Some(sender.auto_submitted),
+            attachments: step.attachments.clone(),
             dkim: self.fresh_keys(sender, &sender.from),
         };
         // Follow-ups of the thread need the subject as the client saw it, not its template.
@@ -317,6 +319,7 @@ impl Materials<'_> {
             from_phone: None,
             feedback_id: None,
             auto_submitted: Some(true),
+            attachments: Vec::new(),
             dkim,
         })
     }

@@ -114,8 +114,9 @@ fn fields(head: &str) -> Vec<(&str, &str)> {
 
 /// The signature's own field, up to where the signature goes.
 fn unsigned(key: &DkimKey, names: &[&str], body_hash: &str, at: Timestamp) -> String {
-    let mut out = format!(" v=1; a={}; c=relaxed/relaxed; d={};\r\n", key.algorithm().tag(), key.domain());
-    let mut line = format!(" s={}; t={}; h=", key.selector(), at.as_second());
+    let mut out = format!(" v=1; a={}; c=relaxed/relaxed;\r\n d={};", key.algorithm().tag(), key.domain());
+    let _ = write!(out, " s={}; t={};\r\n", key.selector(), at.as_second());
+    let mut line = " h=".to_owned();
     for (place, name) in names.iter().enumerate() {
         if line.len() + name.len() + 1 > FOLD {
             let _ = write!(out, "{line}\r\n");

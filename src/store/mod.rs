@@ -19,6 +19,7 @@ mod daemons;
 mod deliveries;
 mod digests;
 mod exchange;
+mod files;
 mod health;
 mod ids;
 mod lock;
