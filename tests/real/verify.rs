@@ -234,8 +234,13 @@ fn crlf(mail: &[u8]) -> Vec<u8> {
 
 /// Rules of SpamAssassin that may hit with more than one point, and why each says nothing
 /// about the form of a letter.
-const EXCUSED: [(&str, &str); 1] =
-    [("RCVD_ILLEGAL_IP", "the Received line that this test writes names an address of RFC 5737")];
+const EXCUSED: [(&str, &str); 5] = [
+    ("RCVD_ILLEGAL_IP", "the Received line that this test writes names an address of RFC 5737"),
+    ("HTML_IMAGE_ONLY_16", "a picture in a letter of few words, which its writer wants"),
+    ("HTML_IMAGE_ONLY_20", "the same, a few words more"),
+    ("HTML_IMAGE_ONLY_24", "the same, a few words more"),
+    ("HTML_IMAGE_ONLY_28", "the same, a few words more"),
+];
 
 #[test]
 fn spamassassin_finds_no_fault_with_the_form_of_the_starters_letters() {
@@ -244,36 +249,31 @@ fn spamassassin_finds_no_fault_with_the_form_of_the_starters_letters() {
     }
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let (rsa, ed25519) = (key(folder.path(), Algorithm::Rsa), key(folder.path(), Algorithm::Ed25519));
-    let (keys, now) = ([&rsa, &ed25519], Clock::System.now());
+    let (keys, now, to) = ([&rsa, &ed25519], Clock::System.now(), "anna.lind@granvik.example");
     let mut mbox = String::new();
     let mut count = 0;
-    for one in LETTERS {
-        for language in [Language::Sv, Language::En] {
-            for attached in [false, true] {
-                let mail =
-                    letter(&renderer(attached), one, language, "anna.lind@granvik.example", attached, &keys, now);
-                mbox.push_str(&arrived(&mail, now));
+    for (with_picture, attached) in [(false, false), (false, true), (true, true)] {
+        let renderer = renderer(with_picture);
+        for one in LETTERS {
+            for language in [Language::Sv, Language::En] {
+                mbox.push_str(&arrived(&letter(&renderer, one, language, to, attached, &keys, now), now));
                 count += 1;
             }
         }
     }
     // The judge is awake: a letter without a Date and a To is found out.
-    let whole = letter(&renderer(false), LETTERS[0], Language::Sv, "anna.lind@granvik.example", false, &[], now);
-    let lines: Vec<_> = arrived(&whole, now).lines().map(|line| format!("{line}\n")).collect();
-    let maimed = lines.iter().filter(|line| !line.starts_with("Date:") && !line.starts_with("To:"));
-    mbox.extend(maimed.map(String::as_str));
-    let mut hits = judged(folder.path(), mbox.as_bytes());
-    let maimed = hits.pop().expect("the last is the maimed one");
-    assert!(maimed.iter().any(|(rule, score)| rule == "MISSING_DATE" && *score > 1.0), "{maimed:?}");
-    assert_eq!(hits.len(), count, "one verdict a letter");
-    let bad: Vec<_> = hits
-        .iter()
-        .flatten()
-        .filter(|(rule, score)| *score > 1.0 && !EXCUSED.iter().any(|(name, _)| name == rule))
-        .collect();
-    assert!(bad.is_empty(), "{bad:?}");
-    // A total of 5 is spam to most servers; form and words together stay far below.
+    let whole = arrived(&letter(&renderer(false), LETTERS[0], Language::Sv, to, false, &[], now), now);
+    let maimed = whole.split_inclusive('\n').filter(|line| !line.starts_with("Date:") && !line.starts_with("To:"));
+    mbox.extend(maimed);
+    let (found_out, hits): (Vec<_>, Vec<_>) = judged(folder.path(), mbox.as_bytes())
+        .into_iter()
+        .partition(|rules| rules.iter().any(|(rule, score)| rule == "MISSING_DATE" && *score > 1.0));
+    assert_eq!((found_out.len(), hits.len()), (1, count), "one verdict a letter, in no order: {hits:?}");
+
     let counts = |rule: &&(String, f64)| !EXCUSED.iter().any(|(name, _)| *name == rule.0);
+    let bad: Vec<_> = hits.iter().flatten().filter(counts).filter(|(_, score)| *score > 1.0).collect();
+    assert!(bad.is_empty(), "{bad:?}");
+    // A total of 5 is spam to most servers; what is left for form and words is far below.
     let total = |rules: &Vec<(String, f64)>| rules.iter().filter(counts).map(|(_, score)| score).sum::<f64>();
     let worst = hits.iter().map(total).fold(0.0, f64::max);
     assert!(worst < 2.0, "{worst}: {hits:?}");
