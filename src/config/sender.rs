@@ -5,9 +5,9 @@
 use std::ops::Range;
 
 use crate::model::address::{EmailAddress, PhoneNumber};
-use crate::model::mistake::did_you_mean;
 use crate::model::text::Line;
 
+use super::limits;
 use super::sections::{Site, read_id};
 use super::servers::read_secret;
 use super::shape::host;
@@ -46,7 +46,7 @@ pub(super) fn read(
     let from = table.need("from").and_then(|value| value.parse(EmailAddress::parse));
     let mut address = |key| table.take(key).and_then(|value| value.parse(EmailAddress::parse));
     let (reply_to, bounces) = (address("reply_to"), address("bounces"));
-    let relay = table.take("relay").and_then(|value| read_relay_name(value, relays));
+    let relay = table.take("relay").and_then(|value| limits::named(value, relays, "relay"));
     let mut number = |key| table.take(key).and_then(|value| value.parse(|text| PhoneNumber::parse(text, country)));
     let (fax, phone) = (number("fax"), number("phone"));
     let keys = table.take("dkim");
@@ -148,23 +148,6 @@ fn feedback_id_of(id: &str) -> String {
 pub fn is_aligned(from: &str, other: &str) -> bool {
     let below = |lower: &str, upper: &str| lower.strip_suffix(upper).is_some_and(|rest| rest.ends_with('.'));
     from == other || below(from, other) || below(other, from)
-}
-
-/// A relay's id; `relays` are those there are, if all of them could be read.
-fn read_relay_name(value: Value<'_>, relays: Option<&[&str]>) -> Option<String> {
-    let (reader, span) = (value.reader(), value.span());
-    let name = value.text()?;
-    if let Some(relays) = relays
-        && !relays.is_empty()
-        && !relays.contains(&name.as_str())
-    {
-        let mistake = reader.mistake(&span, format!("there is no relay `{name}`"));
-        reader.push(match did_you_mean(&name, relays.iter().copied()) {
-            Some(meant) => mistake.aside(format!("did you mean `{meant}`?")),
-            None => mistake.hint(format!("add a [[relay]] with id = \"{name}\"")),
-        });
-    }
-    Some(name)
 }
 
 #[cfg(test)]
