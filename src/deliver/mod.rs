@@ -24,6 +24,7 @@ mod lanes;
 mod ledger;
 mod letter;
 mod mail;
+mod relays;
 mod rests;
 mod slots;
 
@@ -77,6 +78,7 @@ pub struct Deliver {
     editions: editions::Editions,
     mail: mail::Relays,
     signers: Signers,
+    mail: relays::Relays,
     fax: fax::Line,
     rests: Rests,
     slots: slots::Slots,
@@ -102,6 +104,7 @@ impl Deliver {
             ledger: Ledger::start(store.clone(), clock.clone(), daemon),
             mail: mail::Relays::new(&config)?,
             signers: Signers::load(&config)?,
+            mail: relays::Relays::new(&config)?,
             fax: fax::Line::new(&config)?,
             editions: editions::Editions::default(),
             rests: Rests::default(),
