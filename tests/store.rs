@@ -92,6 +92,7 @@ fn campaign() -> Campaign {
             zone: None,
             late: Late::Send,
         },
+        limit: Default::default(),
         steps: vec![step],
         on: BTreeMap::new(),
     }
