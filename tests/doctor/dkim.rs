@@ -61,7 +61,21 @@ fn a_new_key_comes_with_what_to_do_next() {
     let said = String::from_utf8(said.stdout).unwrap();
     let folder = world.path("").display().to_string();
     let key = said.split("p=").nth(1).unwrap().split('"').next().unwrap().to_owned();
-    insta::assert_snapshot!(said.replace(&folder, "").replace(&key, "KEY"), @"");
+    insta::assert_snapshot!(said.replace(&folder, "").replace(&key, "KEY"), @r#"
+    The private key is in dkim-2027e.pem; it signs in your name, keep it as a password.
+
+    1. Put this into the DNS of fyrljus.example:
+
+    2027e._domainkey.fyrljus.example. IN TXT (
+        "v=DKIM1; k=ed25519; p=KEY"
+    )
+
+    2. Name the key in [[sender]] `fyrljus` of outreachd.toml:
+
+    dkim = [{ selector = "2027e", key = { file = "dkim-2027e.pem" } }]
+
+    3. When `outreachd doctor` finds the record, reload the daemon.
+    "#);
     let refused = outreachd(&world, &["dkim", "new", "2027_e"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("a selector has a-z, 0-9 and -"));
 }
