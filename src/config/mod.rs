@@ -4,6 +4,7 @@
 //! and never stand in the file itself. The strict reader of [`table`] and [`value`]
 //! serves the campaign files too.
 
+pub mod dkim;
 mod guard;
 pub mod keys;
 pub mod limits;
@@ -13,6 +14,7 @@ mod overlay;
 mod preset;
 mod secret;
 pub mod sections;
+mod sender;
 mod servers;
 pub mod shape;
 pub mod table;
@@ -38,6 +40,7 @@ use crate::policy::resolve::Unanswered;
 pub use load::{ConfigError, load, parse};
 pub use oauth::{OAuth, OAuthFlow, OAuthProvider};
 pub use secret::{SecretError, SecretRef};
+pub use sender::is_aligned;
 pub use timeouts::Timeouts;
 
 /// The whole configuration.
@@ -147,6 +150,25 @@ pub struct Sender {
     pub fax: Option<PhoneNumber>,
     /// The telephone number printed on fax pages and letters.
     pub phone: Option<PhoneNumber>,
+    /// The keys that sign its letters; none leaves it to the relay.
+    pub dkim: Vec<Dkim>,
+    /// The SenderId of its Feedback-ID: 5 to 15 characters that never change.
+    pub feedback_id: String,
+    /// Whether its campaigns' letters say `Auto-Submitted: auto-generated`.
+    pub auto_submitted: bool,
+}
+
+/// A DKIM key of a sender, by what the DNS knows of it (RFC 6376 3.1).
+#[derive(Clone, Debug)]
+pub struct Dkim {
+    /// The selector, `2027a`: the record stands at `2027a._domainkey.DOMAIN`.
+    pub selector: String,
+    /// The signing domain: that of the sender's From, one above it or one below it.
+    pub domain: String,
+    /// Where the private key is, in PEM.
+    pub key: SecretRef,
+    /// It signs nothing new, only what it signed before and is tried again.
+    pub retired: bool,
 }
 
 /// `[[relay]]`: a mail server.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use toml::de::DeTable;
 
-use crate::model::address::{EmailAddress, PhoneNumber};
+use crate::model::address::EmailAddress;
 use crate::model::language::Language;
 use crate::model::limit::Scope;
 use crate::model::text::Line;
@@ -17,11 +17,12 @@ use crate::policy::resolve::Unanswered;
 
 use super::guard::{GUARD, read_guard};
 use super::limits::{self, Known, read_providers};
+use super::sender;
 use super::servers::{Backup, read_fax, read_mailbox, read_relay};
 use super::shape::{country, is_loopback, listen, url, zone};
 use super::table::{Reader, Table};
 use super::value::Value;
-use super::{Company, Config, Daemon, Database, Digest, Files, Limits, Sender, Web};
+use super::{Company, Config, Daemon, Database, Digest, Files, Limits, Web};
 
 /// Where the configuration stands, and what systemd handed over.
 pub(super) struct Site {
@@ -39,8 +40,6 @@ const ROOT: [&str; 14] = [
     "provider", "guard",
 ];
 const COMPANY: [&str; 5] = ["name", "head", "country", "zone", "language"];
-const SENDER: [&str; 9] =
-    ["id", "legal_name", "postal_address", "from", "reply_to", "bounces", "relay", "fax", "phone"];
 const RELAY: [&str; 16] = [
     "id",
     "preset",
@@ -79,9 +78,9 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
     let relay_ids: Vec<_> = relays.iter().flatten().map(|relay| relay.id.as_str()).collect();
     let complete = relays.iter().all(Option::is_some);
     check_backups(reader, complete.then_some(&relay_ids[..]), backups.into_inner());
-    let senders = root.need_sections("sender", &SENDER);
+    let senders = root.need_sections("sender", &sender::KEYS);
     let relay_ids = complete.then_some(&relay_ids[..]);
-    let senders = read_each(senders, |table| read_sender(table, country.as_deref(), relay_ids), |s| &s.id);
+    let senders = read_each(senders, |table| sender::read(table, country.as_deref(), relay_ids, site), |s| &s.id);
     let fax = root.section("fax", &["gateway", "base_url", "key", "secret", "poll_s"]);
     let fax = fax.map(|table| read_fax(table, site));
     let mailboxes =
@@ -211,21 +210,6 @@ fn read_files(table: Option<Table<'_>>, site: &Site) -> Files {
         templates: path("templates", files.templates),
         key_file: path("key_file", files.key_file),
     }
-}
-
-fn read_sender(mut table: Table<'_>, country: Option<&str>, relays: Option<&[&str]>) -> Option<(Sender, Range<usize>)> {
-    let id = read_id(&mut table);
-    let legal_name = table.need("legal_name").and_then(|value| value.parse(Line::parse));
-    let postal_address = table.need("postal_address").and_then(|value| value.parse(Line::parse));
-    let from = table.need("from").and_then(|value| value.parse(EmailAddress::parse));
-    let mut address = |key| table.take(key).and_then(|value| value.parse(EmailAddress::parse));
-    let (reply_to, bounces) = (address("reply_to"), address("bounces"));
-    let relay = table.take("relay").and_then(|value| limits::named(value, relays, "relay"));
-    let mut number = |key| table.take(key).and_then(|value| value.parse(|text| PhoneNumber::parse(text, country)));
-    let (fax, phone) = (number("fax"), number("phone"));
-    let (id, span) = id?;
-    let (legal_name, postal_address, from) = (legal_name?, postal_address?, from?);
-    Some((Sender { id, legal_name, postal_address, from, reply_to, bounces, relay, fax, phone }, span))
 }
 
 fn read_web(table: Option<Table<'_>>) -> Web {

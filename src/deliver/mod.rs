@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::dkim::{DkimError, Signers};
 use crate::model::act::Act;
 use crate::model::id::DaemonId;
 use crate::model::token::TokenKeys;
@@ -55,6 +56,9 @@ pub enum DeliverError {
     /// A relay of the configuration cannot be used as it is written.
     #[error("cannot use a relay: {0}")]
     Relay(#[from] crate::transport::smtp::SetupError),
+    /// A DKIM key of the configuration cannot sign.
+    #[error("cannot sign letters: {0}")]
+    Dkim(#[from] DkimError),
     /// The fax gateway of the configuration cannot be used as it is written.
     #[error("cannot use the fax gateway: {0}")]
     Gateway(#[from] crate::transport::fax::FaxError),
@@ -73,6 +77,7 @@ pub struct Deliver {
     stop: CancellationToken,
     ledger: Ledger,
     editions: editions::Editions,
+    signers: Signers,
     mail: relays::Relays,
     fax: fax::Line,
     rests: Rests,
@@ -86,7 +91,7 @@ impl Deliver {
     /// The stage for one daemon. When `stop` is cancelled it begins nothing new.
     ///
     /// # Errors
-    /// A relay or the gateway cannot be used as it is configured.
+    /// A relay, the gateway or a DKIM key cannot be used as it is configured.
     pub fn new(
         store: Store,
         config: Arc<Config>,
@@ -97,6 +102,7 @@ impl Deliver {
     ) -> Result<Arc<Self>, DeliverError> {
         Ok(Arc::new(Self {
             ledger: Ledger::start(store.clone(), clock.clone(), daemon),
+            signers: Signers::load(&config)?,
             mail: relays::Relays::new(&config)?,
             fax: fax::Line::new(&config)?,
             editions: editions::Editions::default(),

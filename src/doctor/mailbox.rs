@@ -98,6 +98,9 @@ mod tests {
             relay: None,
             fax: None,
             phone: None,
+            dkim: Vec::new(),
+            feedback_id: "fyrljus".into(),
+            auto_submitted: false,
         }
     }
 

@@ -20,6 +20,7 @@ mod deliveries;
 mod digests;
 mod evidence;
 mod exchange;
+mod files;
 mod foreign;
 mod guards;
 mod health;

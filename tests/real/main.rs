@@ -7,6 +7,7 @@ mod main_job;
 #[path = "../support/mod.rs"]
 mod support;
 mod uncertain;
+mod verify;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

@@ -206,8 +206,12 @@ impl TestApp {
     /// Applies a campaign and starts a plan for everyone it may write to; says for how many.
     pub async fn apply(&self, campaign: Campaign) -> u64 {
         let templates = TemplateSet::starter().iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-        let new = NewRevision { campaign, source: String::new(), templates, next_run_at: None };
-        let revision = self.store.apply(&self.act(), &new).await.unwrap();
+        self.enrol_all(&NewRevision { campaign, source: String::new(), templates, next_run_at: None }).await
+    }
+
+    /// Applies a revision as it is and starts its plans.
+    pub async fn enrol_all(&self, new: &NewRevision) -> u64 {
+        let revision = self.store.apply(&self.act(), new).await.unwrap();
         let Start::Date(date) = new.campaign.start else { panic!("a test campaign starts on a date") };
         let mut draw = Draw::new(&new.campaign, NotBefore::Day(date), self.clock.now(), 1);
         let people = self
