@@ -9,8 +9,6 @@ mod support;
 mod gate;
 #[path = "daemon/service_manager.rs"]
 mod service_manager;
-#[path = "daemon/small_disk.rs"]
-mod small_disk;
 
 use gate::Gate;
 use outreachd::demo::mail_server::{MailServer, Options, Stage};

@@ -20,6 +20,7 @@ use super::watch::{self, Pulse};
 use super::{AppError, Parts, Stage, reload};
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::model::act::Act;
 use crate::model::id::DaemonId;
 use crate::model::token::TokenKeys;
 use crate::respond;
@@ -52,6 +53,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let store = Store::open(url.expose_secret(), Migration::BackUpFirst).await?;
     let keys = config::keys::load_or_create(&config.files.key_file)?;
     let now = options.clock.now();
+    store.settle(&Act::stage("run", now)).await?;
     let daemon = store.register_daemon(now).await?;
     report_pauses(&store, now).await?;
     // Compiling the rules for reading answers takes a moment, once: not at the first answer.

@@ -60,6 +60,7 @@ macro_rules! blocked {
             "CASE
              WHEN EXISTS (SELECT 1 FROM suppression s WHERE s.lifted_at IS NULL AND s.reason = 'invalid'
                             AND s.scope = 'address' AND s.value = d.folded) THEN 'invalid_address'
+             WHEN EXISTS (SELECT 1 FROM pause u WHERE u.scope = 'all' AND u.value = 'restored' AND u.ended_at IS NULL) THEN 'paused'
              WHEN d.purpose <> 'campaign' THEN NULL
              WHEN NOT EXISTS (SELECT 1 FROM plan p WHERE p.id = d.plan_id AND p.state = 'active') THEN 'plan_ended'
              WHEN EXISTS (SELECT 1 FROM suppression s WHERE s.lifted_at IS NULL

@@ -8,4 +8,5 @@
 pub mod app;
 pub mod daemon;
 pub mod databases;
+pub mod proxy;
 pub mod services;

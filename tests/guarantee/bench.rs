@@ -1,0 +1,134 @@
+//! The stage that delivers, over a database of its own, on a clock that the test moves.
+//!
+//! What it sends are notices: no pause, window or campaign has a say, so what becomes of
+//! one is the wire's and the ledger's doing alone.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use outreachd::clock::{Clock, ManualClock};
+use outreachd::config::{self, Config};
+use outreachd::deliver::Deliver;
+use outreachd::model::act::Act;
+use outreachd::model::address::{Address, EmailAddress};
+use outreachd::model::delivery::Purpose;
+use outreachd::model::id::DaemonId;
+use outreachd::model::token::TokenKeys;
+use outreachd::store::{DeliveryFilter, DeliveryRow, NewDelivery, Store};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::databases::{Database, sqlite};
+
+/// What a relay's section says for timers of one second.
+pub const SHORT_TIMERS: &str = "command_timeout_s = 1\nfinal_timeout_s = 1";
+
+/// The stage and what it stands on.
+pub struct Bench {
+    pub store: Store,
+    pub clock: ManualClock,
+    config: Arc<Config>,
+    daemon: DaemonId,
+    _database: Database,
+}
+
+impl Bench {
+    /// A bench whose relay listens on `port`; `relay` are more keys of its section.
+    pub async fn new(port: u16, relay: &str) -> Self {
+        let database = sqlite().await;
+        let text = format!(
+            r#"
+            [company]
+            name = "Fyrljus AB"
+            head = "mira.holm@fyrljus.example"
+            [database]
+            url = "sqlite:unused.db"
+            [[sender]]
+            id = "fyrljus"
+            legal_name = "Fyrljus AB"
+            postal_address = "Lyktgatan 4, 791 70 Falun"
+            from = "hej@fyrljus.example"
+            bounces = "ut@fyrljus.example"
+            [[relay]]
+            id = "main"
+            host = "127.0.0.1"
+            port = {port}
+            tls = "none"
+            {relay}
+            "#
+        );
+        let clock = ManualClock::new("2027-03-01T09:00:00Z".parse().unwrap());
+        let daemon = database.store.register_daemon(clock.now()).await.unwrap();
+        let config = Arc::new(config::parse(Path::new("test.toml"), &text, &[]).unwrap());
+        Self { store: database.store.clone(), clock, config, daemon, _database: database }
+    }
+
+    /// The stage, which remembers no trouble with the relay.
+    pub fn deliver(&self) -> Deliver {
+        let keys = TokenKeys::new(vec![(1, vec![7; 32])]);
+        let (config, clock) = (Arc::clone(&self.config), Clock::Manual(self.clock.clone()));
+        Deliver::new(self.store.clone(), config, keys, clock, self.daemon, CancellationToken::new()).unwrap()
+    }
+
+    /// Mails that are due now, to `NAME@fyrljus.example`, of about `size` bytes each.
+    pub async fn notices(&self, names: &[String], size: usize) {
+        let now = self.clock.now();
+        let text = "Ljuset i lagret mäts på torsdag.\n".repeat(size / 32 + 1);
+        let new: Vec<_> = names.iter().map(|name| notice(name, &text, now)).collect();
+        self.store.create_deliveries(&Act::stage("test", now), &new).await.unwrap();
+    }
+
+    /// One turn of a fresh stage, and all that it has begun is written.
+    pub async fn turn(&self) {
+        let deliver = self.deliver();
+        deliver.turn(self.clock.now()).await.unwrap();
+        deliver.close().await;
+    }
+
+    pub fn pass_hours(&self, hours: i64) {
+        self.clock.set(self.clock.now() + SignedDuration::from_hours(hours));
+    }
+
+    pub async fn rows(&self) -> Vec<DeliveryRow> {
+        self.store.deliveries(&DeliveryFilter::default(), 100_000).await.unwrap()
+    }
+
+    /// The mail to `NAME@fyrljus.example`.
+    pub async fn row(&self, name: &str) -> DeliveryRow {
+        self.rows().await.into_iter().find(|row| row.key == format!("notice/{name}")).unwrap()
+    }
+}
+
+/// The configuration in a file, as the program reads it.
+pub fn config_from(file: &Path) -> Arc<Config> {
+    Arc::new(config::load(file, &[]).unwrap())
+}
+
+/// The stage, in this process, as the program would run it from this configuration file.
+pub fn deliver_from(file: &Path, store: &Store, clock: Clock, daemon: DaemonId) -> Deliver {
+    let config = config_from(file);
+    let keys = config::keys::load_or_create(&config.files.key_file).unwrap();
+    Deliver::new(store.clone(), config, keys, clock, daemon, CancellationToken::new()).unwrap()
+}
+
+fn notice(name: &str, text: &str, due_at: Timestamp) -> NewDelivery {
+    NewDelivery {
+        key: format!("notice/{name}"),
+        purpose: Purpose::Notice,
+        address: Address::Email(EmailAddress::parse(&format!("{name}@fyrljus.example")).unwrap()),
+        contact: None,
+        user: None,
+        plan: None,
+        campaign: None,
+        step: None,
+        variant: None,
+        revision: None,
+        fallback: None,
+        needs_consent: false,
+        sender: "fyrljus".into(),
+        lane: "email/main".into(),
+        payload: Some(serde_json::json!({ "subject": "Till driften", "text": text, "html": null })),
+        due_at,
+        not_after: None,
+    }
+}
