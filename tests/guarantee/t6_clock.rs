@@ -90,7 +90,7 @@ impl World {
         let database = sqlite().await;
         let app = TestApp::new(database.store.clone(), |_| Answer::Accept).await;
         app.keep(database);
-        let begin = story.start.yesterday().unwrap().to_zoned(TimeZone::UTC).unwrap().timestamp();
+        let begin = format!("{}T00:00:00Z", story.start.yesterday().unwrap()).parse().unwrap();
         app.clock.set(begin);
         let in_zone = |name| ClientRecord { zone: story.zone.into(), ..client(name) };
         app.import(&[in_zone("Anna Lind"), in_zone("Bo Ek")]).await;
