@@ -684,3 +684,19 @@ async fn an_answer_proves_that_an_uncertain_delivery_left_and_moves_no_other() {
         assert_eq!(store.get_delivery(claimed[1].row.id).await.unwrap().state, DeliveryState::Claimed);
     }
 }
+
+#[tokio::test]
+async fn opens_no_new_file_where_its_database_was_moved_away() {
+    let database = support::databases::sqlite().await;
+    let (store, path) = (&database.store, std::path::PathBuf::from(database.url.strip_prefix("sqlite:").unwrap()));
+    let elsewhere = path.with_extension("elsewhere");
+    std::fs::rename(&path, &elsewhere).unwrap();
+    // More readers at once than there are connections: the pool must open some.
+    let reads = futures_util::future::join_all((0..8).map(|_| store.users())).await;
+    assert!(reads.iter().any(Result::is_err), "a pool that opens nothing proves nothing");
+    assert!(!path.exists());
+    std::fs::rename(&elsewhere, &path).unwrap();
+    for read in futures_util::future::join_all((0..8).map(|_| store.users())).await {
+        read.unwrap();
+    }
+}

@@ -347,27 +347,37 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         return Err(fail(format!("there is no folder `{}`; make it first", folder.display())));
     }
-    if migration == Migration::Apply {
+    if migration != Migration::Refuse {
         // Clients' addresses are nobody else's to read; the log beside it gets the same
         // rights. Where this fails, opening fails next, and says why.
         drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path));
     }
+    let file = file_id(path);
+    // A pool opens connections whenever it likes: never a new, empty file where ours was moved away.
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(migration != Migration::Refuse)
+        .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10));
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
+    let same_file = {
+        let path = path.to_owned();
+        move || if file_id(&path) == file { Ok(()) } else { Err(sqlx::Error::Io(std::io::ErrorKind::NotFound.into())) }
+    };
+    let pool = |size| {
+        let same_file = same_file.clone();
+        SqlitePoolOptions::new()
+            .max_connections(size)
+            .after_connect(move |_, _| Box::pin(std::future::ready(same_file())))
+    };
+    let writer = pool(1)
         .after_release(|conn, _| Box::pin(is_outside_transactions(conn)))
         .connect_with(options.clone())
         .await
         .map_err(|error| fail(unopened(path, &error)))?;
-    let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await;
-    let readers = readers.map_err(|error| fail(unopened(path, &error)))?;
-    Ok(Engine::Sqlite { path: path.to_owned(), file: file_id(path), writer, readers })
+    let readers = pool(4).connect_with(options).await.map_err(|error| fail(unopened(path, &error)))?;
+    Ok(Engine::Sqlite { path: path.to_owned(), file, writer, readers })
 }
 
 /// Why a file cannot be opened as a database.

@@ -52,7 +52,7 @@ async fn t1_killed_while_it_faxes_it_faxes_nothing_twice_and_loses_nothing() {
     for _ in 0..KILLS {
         trap.arm(Stage::Dot, chance.below(4), chance.below(2) == 0);
         let mut daemon = site.run_with(&[("OUTREACHD_LOG", "warn")]);
-        daemon.while_it_runs("a fax", trap.sprung()).await;
+        daemon.until("a fax", trap.sprung()).await;
         daemon.signal(Signal::KILL);
         daemon.ended().await;
         trap.release();

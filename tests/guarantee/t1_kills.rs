@@ -68,7 +68,7 @@ impl Victim {
         let passes = chance.below(if stage == Stage::Greeting { 2 } else { 8 });
         self.trap.arm(stage, passes, chance.below(2) == 0);
         let mut daemon = self.run();
-        daemon.while_it_runs("the moment to be killed at", self.trap.sprung()).await;
+        daemon.until("the moment to be killed at", self.trap.sprung()).await;
         daemon.signal(Signal::KILL);
         let (_, said) = daemon.ended().await;
         self.trap.release();

@@ -187,16 +187,15 @@ impl Daemon {
         }
     }
 
-    /// Waits for `work` and reads meanwhile; a failure shows what it said.
-    pub async fn while_it_runs<T>(&mut self, what: &str, work: impl Future<Output = T>) -> T {
-        let mut work = std::pin::pin!(tokio::time::timeout(LIMIT, work));
+    /// Waits for `work` while it speaks; what it said tells a failure.
+    pub async fn until<T>(&mut self, what: &str, work: impl Future<Output = T>) -> T {
+        let limit = tokio::time::sleep(LIMIT);
+        tokio::pin!(work, limit);
         loop {
             tokio::select! {
-                done = &mut work => match done {
-                    Ok(done) => return done,
-                    Err(_) => panic!("{what} took longer than {LIMIT:?}; it said:\n{}", self.said.join("\n")),
-                },
+                done = &mut work => return done,
                 Ok(Some(line)) = self.lines.next_line() => self.said.push(line),
+                () = &mut limit => panic!("{what} took longer than {LIMIT:?}:\n{}", self.said.join("\n")),
             }
         }
     }
