@@ -62,7 +62,7 @@ impl Stage {
         let mut stages = vec![
             Self::Keep(parts.clone()),
             Self::Schedule(parts.clone()),
-            Self::Deliver(parts.clone(), Arc::new(deliver)),
+            Self::Deliver(parts.clone(), deliver),
             Self::Digest(parts.clone()),
         ];
         for mailbox in &config.mailboxes {
@@ -122,9 +122,7 @@ impl Stage {
 
     /// Waits until what it has begun is written.
     pub async fn close(self) {
-        if let Self::Deliver(_, deliver) = self
-            && let Some(deliver) = Arc::into_inner(deliver)
-        {
+        if let Self::Deliver(_, deliver) = self {
             deliver.close().await;
         }
     }

@@ -8,10 +8,10 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::batch::Batch;
 use super::decide::{self, Surroundings};
 use super::ledger::NoHandoff;
 use super::letter::Outgoing;
-use super::mail::{Batch, release};
 use super::rests::Pause;
 use super::{COOL_DOWN, Deliver, DeliverError, after};
 use crate::config::Config;
@@ -106,7 +106,7 @@ impl Deliver {
                 },
             }
         }
-        release(&self.store, self, &releases).await?;
+        self.release(&releases).await?;
         Ok(moved)
     }
 

@@ -6,16 +6,18 @@
 //!
 //! 1. [`Store::claim`]: it is this daemon's; a restart sets it free.
 //! 2. [`letter`]: its inputs are frozen and rendered; nothing has left.
-//! 3. MAIL, RCPT, DATA: a refusal here ends the try; nothing has left.
-//! 4. [`ledger`]: the handoff is committed; a restart makes it uncertain.
-//! 5. The body leaves, and the answer is read.
-//! 6. [`ledger`]: the result is committed.
+//! 3. [`ledger`]: the handoff is committed; a restart makes it uncertain. Meanwhile MAIL, RCPT
+//!    and DATA are on the wire; a refusal here ends the try, and nothing has left.
+//! 4. The body leaves, and the answer is read.
+//! 5. [`ledger`]: the result is committed, with or before the session's next handoff.
 //!
 //! What a result means is decided in [`decide`], which is pure.
 
+mod batch;
 mod decide;
 mod editions;
 mod fax;
+mod feed;
 mod frozen;
 mod ledger;
 mod letter;
@@ -25,6 +27,7 @@ mod rests;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -85,8 +88,8 @@ impl Deliver {
         clock: Clock,
         daemon: DaemonId,
         stop: CancellationToken,
-    ) -> Result<Self, DeliverError> {
-        Ok(Self {
+    ) -> Result<Arc<Self>, DeliverError> {
+        Ok(Arc::new(Self {
             ledger: Ledger::start(store.clone(), clock.clone(), daemon),
             mail: mail::Relays::new(&config)?,
             fax: fax::Line::new(&config)?,
@@ -99,16 +102,16 @@ impl Deliver {
             clock,
             daemon,
             stop,
-        })
+        }))
     }
 
-    /// One turn: a batch of every lane in which something is due at `now`, and a look at
-    /// the faxes that are under way.
+    /// One turn: what is due at `now`, a few batches of every lane, and a look at the faxes
+    /// that are under way.
     ///
     /// # Errors
     /// The store does not answer. What was claimed and not begun stays claimed until the
     /// next turn sets it free.
-    pub async fn turn(&self, now: Timestamp) -> Result<Turn, DeliverError> {
+    pub async fn turn(self: &Arc<Self>, now: Timestamp) -> Result<Turn, DeliverError> {
         if self.unclean.swap(true, Ordering::AcqRel) {
             self.store.free_claims(self.daemon).await?;
         }
@@ -117,26 +120,24 @@ impl Deliver {
         Ok(turn)
     }
 
-    async fn work(&self, now: Timestamp) -> Result<Turn, DeliverError> {
+    async fn work(self: &Arc<Self>, now: Timestamp) -> Result<Turn, DeliverError> {
         let mut turn = self.poll_faxes(now).await?;
         if !self.ledger.is_healthy() {
             // Results that could not be written are tried again by the ledger; nothing new begins.
             return Ok(Turn { done: turn.done, next_at: earliest(turn.next_at, Some(after(now, COOL_DOWN))) });
         }
-        for (lane, due_at) in self.store.waiting_lanes().await? {
-            if self.stop.is_cancelled() {
-                break;
-            }
-            turn = turn.and(if due_at > now {
-                Turn { done: 0, next_at: Some(due_at) }
-            } else {
-                self.lane(&lane, now).await?
-            });
+        let waiting = self.store.waiting_lanes().await?;
+        // Side by side: a relay that is slow holds up no other, and no fax.
+        let lanes = waiting.iter().filter(|_| !self.stop.is_cancelled()).map(|(lane, due_at)| async move {
+            if *due_at > now { Ok(Turn { done: 0, next_at: Some(*due_at) }) } else { self.lane(lane, now).await }
+        });
+        for lane in join_all(lanes).await {
+            turn = turn.and(lane?);
         }
         Ok(turn)
     }
 
-    async fn lane(&self, lane: &str, now: Timestamp) -> Result<Turn, DeliverError> {
+    async fn lane(self: &Arc<Self>, lane: &str, now: Timestamp) -> Result<Turn, DeliverError> {
         if let Some(until) = self.rests.until(lane, now) {
             return Ok(Turn { done: 0, next_at: Some(until) });
         }
@@ -174,8 +175,11 @@ impl Deliver {
     }
 
     /// Waits until every result is written. Call it after the last turn.
-    pub async fn close(self) {
-        self.ledger.close().await;
+    pub async fn close(self: Arc<Self>) {
+        // Sessions and feeds end with their turn, so nobody else holds it.
+        if let Some(deliver) = Arc::into_inner(self) {
+            deliver.ledger.close().await;
+        }
     }
 }
 

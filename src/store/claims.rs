@@ -53,6 +53,19 @@ pub struct Release {
 /// How many rows [`Store::release`] moved.
 pub type Released = u64;
 
+/// Whether a pause covers delivery `d` at `$now`.
+macro_rules! paused {
+    ($now:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > ",
+            $now,
+            ") AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = d.campaign)
+                              OR (u.scope = 'domain' AND u.value = d.domain)
+                              OR (u.scope = 'contact' AND u.value = CAST(d.contact_id AS TEXT))))"
+        )
+    };
+}
+
 /// The rule that forbids delivery `d` at `$now`, or NULL: the one text behind claim and handoff.
 macro_rules! blocked {
     ($now:literal) => {
@@ -69,11 +82,9 @@ macro_rules! blocked {
                               OR (s.scope = 'contact' AND s.value = CAST(d.contact_id AS TEXT)))) THEN 'suppressed'
              WHEN d.needs_consent = 1 AND NOT EXISTS (SELECT 1 FROM consent k WHERE k.contact_id = d.contact_id
                             AND k.channel = d.channel AND k.withdrawn_at IS NULL) THEN 'no_consent'
-             WHEN EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > ",
-            $now,
-            ") AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = d.campaign)
-                              OR (u.scope = 'domain' AND u.value = d.domain)
-                              OR (u.scope = 'contact' AND u.value = CAST(d.contact_id AS TEXT)))) THEN 'paused'
+             WHEN ",
+            $crate::store::claims::paused!($now),
+            " THEN 'paused'
              WHEN d.not_after <= ",
             $now,
             " THEN 'late' END"
@@ -81,15 +92,19 @@ macro_rules! blocked {
     };
 }
 
+pub(super) use paused;
 pub(super) use blocked;
 
-/// What is paused is not even looked at, so that it takes no place in a batch.
+/// What is paused is not even looked at, so that it takes no place in a batch. Most are not:
+/// the whole rule is asked for those only that a pause covers.
 macro_rules! due {
     () => {
         concat!(
-            "d.lane = $1 AND d.state IN ('scheduled', 'retry') AND d.due_at <= $2 AND COALESCE(",
+            "d.lane = $1 AND d.state IN ('scheduled', 'retry') AND d.due_at <= $2 AND (NOT ",
+            paused!("$2"),
+            " OR COALESCE(",
             blocked!("$2"),
-            ", '') <> 'paused'"
+            ", '') <> 'paused')"
         )
     };
 }
@@ -109,6 +124,12 @@ const CLAIM_POSTGRES: &str = concat!(
      UPDATE delivery SET state = 'claimed', claimed_by = $3 FROM free WHERE delivery.id = free.id RETURNING delivery.id"
 );
 
+/// A try that is taken back: its session ended, or a rule came between handoff and body.
+const END_TAKEN_BACK: &str = "
+    UPDATE attempt SET state = 'retry', reply = 'taken back before its body', ended_at = $2
+    WHERE state = 'handoff' AND daemon_id = $3 AND delivery_id IN (
+        SELECT CAST(r.value->>'delivery' AS BIGINT) FROM json_each($1) AS r)";
+
 const RELEASE: &str = "
     UPDATE delivery SET state = n.state, reason = n.reason, due_at = COALESCE(n.due_at, delivery.due_at),
         not_after = CASE WHEN n.due_at IS NULL THEN delivery.not_after ELSE n.not_after END, claimed_by = NULL,
@@ -117,13 +138,14 @@ const RELEASE: &str = "
                  CAST(r.value->>'due_at' AS BIGINT) AS due_at, CAST(r.value->>'not_after' AS BIGINT) AS not_after,
                  CAST(r.value->>'final' AS BIGINT) AS final
           FROM json_each($1) AS r) AS n
-    WHERE delivery.id = n.delivery AND delivery.state = 'claimed' AND delivery.claimed_by = $3";
+    WHERE delivery.id = n.delivery AND delivery.state IN ('claimed', 'handoff') AND delivery.claimed_by = $3";
 
 impl Store {
     /// Takes up to `limit` due deliveries of a lane for `daemon`, oldest first.
     ///
     /// # Errors
-    /// The database does not answer; then none is taken.
+    /// The database does not answer. What may have been taken nevertheless stays claimed until
+    /// [`Store::free_claims`].
     pub async fn claim(&self, daemon: DaemonId, lane: &str, now: Timestamp, limit: i64) -> Result<Vec<Claimed>> {
         let text = match self.engine {
             Engine::Sqlite { .. } => CLAIM_SQLITE,
@@ -134,18 +156,21 @@ impl Store {
              JOIN delivery d ON d.id = CAST(CAST(r.value AS TEXT) AS BIGINT) ORDER BY d.due_at, d.id",
             blocked!("$2")
         );
-        let rows = transaction!(self, tx => {
-            let taken = sqlx::query_scalar::<_, i64>(text)
+        let taken = transaction!(self, tx => {
+            sqlx::query_scalar::<_, i64>(text)
                 .bind(lane)
                 .bind(micros(now))
                 .bind(daemon.0)
                 .bind(limit)
                 .fetch_all(&mut *tx)
-                .await?;
+                .await?
+        });
+        // Nobody else moves them now, and the writer is free meanwhile.
+        let rows = reading!(self, conn => {
             sqlx::query_as::<_, ClaimedSql>(sqlx::AssertSqlSafe(columns))
                 .bind(super::words::id_list(taken))
                 .bind(micros(now))
-                .fetch_all(&mut *tx)
+                .fetch_all(&mut *conn)
                 .await?
         });
         rows.into_iter()
@@ -161,7 +186,8 @@ impl Store {
             .collect()
     }
 
-    /// Gives claimed deliveries back, none of whose bytes have left.
+    /// Gives claimed deliveries back, and those handed off of whose body nothing has left; the
+    /// tries of these end.
     ///
     /// # Errors
     /// The database does not answer; then they stay claimed until the daemon restarts.
@@ -169,9 +195,26 @@ impl Store {
         let list: Vec<_> = releases.iter().map(release_row).collect();
         let list = rows(&list)?;
         let moved = transaction!(self, tx => {
+            sqlx::query(END_TAKEN_BACK).bind(list.clone()).bind(micros(act.at)).bind(daemon.0).execute(&mut *tx).await?;
             sqlx::query(RELEASE).bind(list).bind(micros(act.at)).bind(daemon.0).execute(&mut *tx).await?.rows_affected()
         });
         Ok(moved)
+    }
+
+    /// The rule that forbids a delivery at `now`, if one does.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn forbidden(&self, delivery: DeliveryId, now: Timestamp) -> Result<Option<String>> {
+        const FORBIDDEN: &str = concat!("SELECT ", blocked!("$2"), " FROM delivery d WHERE d.id = $1");
+        let rule = reading!(self, conn => {
+            sqlx::query_scalar::<_, Option<String>>(FORBIDDEN)
+                .bind(delivery.0)
+                .bind(micros(now))
+                .fetch_optional(&mut *conn)
+                .await?
+        });
+        Ok(rule.unwrap_or_else(|| Some("not_ours".into())))
     }
 
     /// Sets free what `daemon` holds and has not begun. Only for a moment when it works on

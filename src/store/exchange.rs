@@ -176,7 +176,7 @@ const HANDOFF: &str = concat!(
      FROM (SELECT CAST(r.value->>'delivery' AS BIGINT) AS delivery, r.value->>'frozen' AS frozen, r.value->>'sha256' AS sha256,
                   r.value->>'message_id' AS message_id FROM json_each($1) AS r) AS n
      WHERE delivery.id = n.delivery AND delivery.id IN (
-        SELECT d.id FROM delivery d WHERE d.id IN (SELECT CAST(q.value->>'delivery' AS BIGINT) FROM json_each($1) AS q)
+        SELECT d.id FROM delivery d WHERE d.id IN (SELECT CAST(CAST(q.value AS TEXT) AS BIGINT) FROM json_each($4) AS q)
            AND d.state = 'claimed' AND d.claimed_by = $3 AND (",
     blocked!("$2"),
     ") IS NULL)
@@ -218,9 +218,16 @@ impl Store {
 
         let finish_list = rows(&results.iter().map(finish_row).collect::<Vec<_>>())?;
         let handoff_list = rows(&handoffs.iter().map(handoff_row).collect::<Vec<_>>())?;
+        let handoff_ids = super::words::id_list(handoffs.iter().map(|handoff| handoff.delivery.0));
+        // Most results end a try that has begun, and most handoffs are not refused: what would
+        // touch no row is not asked.
+        let have_begun = results.iter().any(|finish| finish.attempt.is_some());
+        let have_not_begun = results.iter().any(|finish| finish.attempt.is_none());
         let (begun, refused) = transaction!(self, tx => {
-            if !results.is_empty() {
+            if have_begun {
                 sqlx::query(FINISH_ATTEMPTS).bind(finish_list.clone()).bind(micros(act.at)).execute(&mut *tx).await?;
+            }
+            if have_not_begun {
                 sqlx::query(INSERT_ENDED_ATTEMPTS)
                     .bind(finish_list.clone())
                     .bind(micros(act.at))
@@ -228,6 +235,8 @@ impl Store {
                     .bind(first_ended)
                     .execute(&mut *tx)
                     .await?;
+            }
+            if !results.is_empty() {
                 let finished = sqlx::query_scalar::<_, i64>(FINISH_DELIVERIES)
                     .bind(finish_list)
                     .bind(micros(act.at))
@@ -245,12 +254,15 @@ impl Store {
                     .bind(handoff_list)
                     .bind(micros(act.at))
                     .bind(daemon.0)
+                    .bind(handoff_ids)
                     .fetch_all(&mut *tx)
                     .await?;
                 let going: Vec<_> = handoffs.iter().filter(|handoff| begun.contains(&handoff.delivery.0))
                     .map(|handoff| json!({ "delivery": handoff.delivery, "attempt": attempts[&handoff.delivery.0], "relay": handoff.relay }))
                     .collect();
                 sqlx::query(INSERT_ATTEMPTS).bind(rows(&going)?).bind(micros(act.at)).bind(daemon.0).execute(&mut *tx).await?;
+            }
+            if begun.len() < handoffs.len() {
                 let staying = handoffs.iter().map(|handoff| handoff.delivery.0).filter(|id| !begun.contains(id));
                 refused = sqlx::query_as::<_, (i64, String)>(WHY_REFUSED)
                     .bind(super::words::id_list(staying))

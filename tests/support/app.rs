@@ -35,7 +35,7 @@ pub struct TestApp {
     pub keys: TokenKeys,
     pub clock: ManualClock,
     pub relay: MailServer,
-    pub deliver: Deliver,
+    pub deliver: Arc<Deliver>,
     pub daemon: outreachd::model::id::DaemonId,
     database: std::sync::Mutex<Option<super::databases::Database>>,
 }
