@@ -54,7 +54,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let keys = config::keys::load_or_create(&config.files.key_file)?;
     let now = options.clock.now();
     store.settle(&Act::stage("run", now)).await?;
-    let daemon = store.register_daemon(now).await?;
+    let mut daemon = store.register_daemon(now).await?;
     report_pauses(&store, now).await?;
     // Compiling the rules for reading answers takes a moment, once: not at the first answer.
     tokio::task::spawn_blocking(respond::read::prepare);
@@ -63,14 +63,23 @@ pub async fn run(options: Options) -> Result<(), AppError> {
         match serving.until_signal(&listener, &mut signals).await? {
             Exit::Stop => break,
             Exit::Reload(fresh) => {
+                if store.under_way(daemon).await? > 0 {
+                    // Results that could not be written: only a daemon that has ended is taken over.
+                    store.end_daemon(daemon, options.clock.now()).await?;
+                    daemon = store.register_daemon(options.clock.now()).await?;
+                }
                 let (newer, address) = *fresh;
                 config = Arc::new(newer);
                 listener = address.unwrap_or(listener);
             }
         }
     }
+    let unwritten = store.under_way(daemon).await?;
     store.end_daemon(daemon, options.clock.now()).await?;
     store.close().await;
+    if unwritten > 0 {
+        return Err(AppError::Unwritten(unwritten));
+    }
     tracing::info!("stopped; everything that left is written");
     Ok(())
 }

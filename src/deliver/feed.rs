@@ -64,8 +64,7 @@ pub(super) struct Leftover {
 impl Feed {
     /// The feed of `lane`, `batch` letters at a time, with the first of them at hand.
     pub(super) async fn open(deliver: &Arc<Deliver>, lane: &str, batch: usize, now: Timestamp) -> Self {
-        let stock =
-            Stock { ready: VecDeque::new(), ahead: None, batches: BATCHES, taken: 0, failure: None };
+        let stock = Stock { ready: VecDeque::new(), ahead: None, batches: BATCHES, taken: 0, failure: None };
         let feed = Self {
             deliver: Arc::clone(deliver),
             lane: lane.to_owned(),

@@ -90,7 +90,7 @@ impl Deliver {
         stop: CancellationToken,
     ) -> Result<Arc<Self>, DeliverError> {
         Ok(Arc::new(Self {
-            ledger: Ledger::start(store.clone(), clock.clone(), daemon),
+            ledger: Ledger::start(store.clone(), clock.clone(), daemon, stop.clone()),
             mail: mail::Relays::new(&config)?,
             fax: fax::Line::new(&config)?,
             editions: editions::Editions::default(),

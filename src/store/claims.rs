@@ -92,8 +92,8 @@ macro_rules! blocked {
     };
 }
 
-pub(super) use paused;
 pub(super) use blocked;
+pub(super) use paused;
 
 /// What is paused is not even looked at, so that it takes no place in a batch. Most are not:
 /// the whole rule is asked for those only that a pause covers.

@@ -3,7 +3,7 @@
 use jiff::{Timestamp, ToSpan};
 
 use super::words::micros;
-use super::{Result, Store, transaction};
+use super::{Result, Store, reading, transaction};
 use crate::model::id::DaemonId;
 
 /// How long a daemon may be silent before others take its claims for abandoned.
@@ -46,6 +46,20 @@ impl Store {
             sqlx::query("UPDATE daemon SET ended_at = $2, beat_at = $2 WHERE id = $1").bind(daemon.0).bind(micros(now)).execute(&mut *tx).await?;
         });
         Ok(())
+    }
+
+    /// How many deliveries `daemon` has begun to hand over without a result that is written.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn under_way(&self, daemon: DaemonId) -> Result<i64> {
+        let count = reading!(self, conn => {
+            sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM delivery WHERE state = 'handoff' AND claimed_by = $1")
+                .bind(daemon.0)
+                .fetch_one(&mut *conn)
+                .await?
+        });
+        Ok(count)
     }
 
     /// Takes over what daemons that run no more left: claimed ones are free again, those in the

@@ -153,7 +153,8 @@ const INSERT_ENDED_ATTEMPTS: &str = "
     FROM json_each($1) AS r JOIN delivery d ON d.id = CAST(r.value->>'delivery' AS BIGINT)
     WHERE r.value->>'attempt' IS NULL AND d.state = 'claimed' AND d.claimed_by = $3";
 
-/// A late result resolves an uncertain delivery that nobody has resolved; a stale fence moves nothing else.
+/// A late result resolves an uncertain delivery that nobody has resolved; a stale fence moves
+/// nothing else. Of an earlier try than the last one only that it was taken says something.
 const FINISH_DELIVERIES: &str = "
     UPDATE delivery SET state = n.state, reason = n.reason, due_at = COALESCE(n.due_at, delivery.due_at),
         not_after = CASE WHEN n.due_at IS NULL THEN delivery.not_after ELSE n.not_after END,
@@ -167,7 +168,8 @@ const FINISH_DELIVERIES: &str = "
     WHERE delivery.id = n.delivery AND (
         (n.attempt IS NULL AND delivery.state = 'claimed' AND delivery.claimed_by = $3)
         OR (n.attempt IS NOT NULL AND delivery.state = 'handoff' AND delivery.claimed_by = $3)
-        OR (n.attempt IS NOT NULL AND delivery.state IN ('submitted', 'uncertain')))
+        OR (delivery.state IN ('submitted', 'uncertain') AND EXISTS (SELECT 1 FROM attempt a
+            WHERE a.id = n.attempt AND (n.state = 'accepted' OR a.number = delivery.tries))))
     RETURNING delivery.id";
 
 const HANDOFF: &str = concat!(

@@ -410,7 +410,8 @@ async fn open_postgres(url: &str) -> Result<Engine> {
 /// A commit that a server says it has made must outlive its crash: without that a letter
 /// could leave whose handoff nobody remembers. A stronger level stays as it is.
 async fn make_durable(conn: &mut PgConnection) -> std::result::Result<(), sqlx::Error> {
-    let raise = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+    let raise =
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
     sqlx::query(raise).execute(conn).await.map(drop)
 }
 

@@ -13,9 +13,9 @@ use outreachd::deliver::Deliver;
 use outreachd::model::act::Act;
 use outreachd::model::address::{Address, EmailAddress};
 use outreachd::model::delivery::Purpose;
-use outreachd::model::id::DaemonId;
+use outreachd::model::id::{AttemptId, DaemonId, DeliveryId};
 use outreachd::model::token::TokenKeys;
-use outreachd::store::{DeliveryFilter, DeliveryRow, NewDelivery, Store};
+use outreachd::store::{AttemptState, DeliveryFilter, DeliveryRow, Finish, Handoff, NewDelivery, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::databases::{Database, sqlite};
@@ -64,7 +64,7 @@ impl Bench {
     }
 
     /// The stage, which remembers no trouble with the relay.
-    pub fn deliver(&self) -> Deliver {
+    pub fn deliver(&self) -> Arc<Deliver> {
         let keys = TokenKeys::new(vec![(1, vec![7; 32])]);
         let (config, clock) = (Arc::clone(&self.config), Clock::Manual(self.clock.clone()));
         Deliver::new(self.store.clone(), config, keys, clock, self.daemon, CancellationToken::new()).unwrap()
@@ -75,7 +75,7 @@ impl Bench {
         let now = self.clock.now();
         let text = "Ljuset i lagret mäts på torsdag.\n".repeat(size / 32 + 1);
         let new: Vec<_> = names.iter().map(|name| notice(name, &text, now)).collect();
-        self.store.create_deliveries(&Act::stage("test", now), &new).await.unwrap();
+        self.store.create_deliveries(&self.act(), &new).await.unwrap();
     }
 
     /// One turn of a fresh stage, and all that it has begun is written.
@@ -93,6 +93,39 @@ impl Bench {
         self.store.deliveries(&DeliveryFilter::default(), 100_000).await.unwrap()
     }
 
+    /// Commits the handoff of the mail to `NAME@fyrljus.example`, as a session would.
+    pub async fn hand_off(&self, name: &str) -> AttemptId {
+        let row = self.row(name).await;
+        let lanes = self.store.waiting_lanes().await.unwrap();
+        let claimed = self.store.claim(self.daemon, &lanes[0].0, self.clock.now(), 1).await.unwrap();
+        assert_eq!(claimed.iter().map(|one| one.row.id).collect::<Vec<_>>(), [row.id]);
+        let handoff = handoff(row.id);
+        self.store.exchange(&self.act(), self.daemon, &[], &[handoff]).await.unwrap().begun[&row.id]
+    }
+
+    /// Enters a result of one of its tries.
+    pub async fn finish(&self, name: &str, attempt: AttemptId, state: AttemptState) {
+        let finish = Finish {
+            delivery: self.row(name).await.id,
+            attempt: Some(attempt),
+            relay: "main".into(),
+            state,
+            code: None,
+            enhanced: None,
+            reply: None,
+            reason: None,
+            due_at: None,
+            not_after: None,
+            gateway_id: None,
+            consequences: Vec::new(),
+        };
+        self.store.exchange(&self.act(), self.daemon, &[finish], &[]).await.unwrap();
+    }
+
+    fn act(&self) -> Act {
+        Act::stage("test", self.clock.now())
+    }
+
     /// The mail to `NAME@fyrljus.example`.
     pub async fn row(&self, name: &str) -> DeliveryRow {
         self.rows().await.into_iter().find(|row| row.key == format!("notice/{name}")).unwrap()
@@ -105,10 +138,21 @@ pub fn config_from(file: &Path) -> Arc<Config> {
 }
 
 /// The stage, in this process, as the program would run it from this configuration file.
-pub fn deliver_from(file: &Path, store: &Store, clock: Clock, daemon: DaemonId) -> Deliver {
+pub fn deliver_from(file: &Path, store: &Store, clock: Clock, daemon: DaemonId) -> Arc<Deliver> {
     let config = config_from(file);
     let keys = config::keys::load_or_create(&config.files.key_file).unwrap();
     Deliver::new(store.clone(), config, keys, clock, daemon, CancellationToken::new()).unwrap()
+}
+
+/// A handoff of bytes that nobody renders.
+pub fn handoff(delivery: DeliveryId) -> Handoff {
+    Handoff {
+        delivery,
+        relay: "main".into(),
+        frozen: "{}".into(),
+        sha256: "0".into(),
+        message_id: "a@fyrljus.example".into(),
+    }
 }
 
 fn notice(name: &str, text: &str, due_at: Timestamp) -> NewDelivery {

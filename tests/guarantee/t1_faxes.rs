@@ -39,7 +39,10 @@ async fn t1_killed_while_it_faxes_it_faxes_nothing_twice_and_loses_nothing() {
     })
     .await
     .unwrap();
-    let fax = format!("[fax]\nbase_url = \"{}\"\nkey = \"{KEY}\"\nsecret = {{ file = \"fax\" }}\npoll_s = 1", gateway.base_url());
+    let fax = format!(
+        "[fax]\nbase_url = \"{}\"\nkey = \"{KEY}\"\nsecret = {{ file = \"fax\" }}\npoll_s = 1",
+        gateway.base_url()
+    );
     let site = Site::with(&configuration(9, ANY_PORT, "tls = \"none\"", &fax));
     std::fs::write(site.path("fax"), SECRET).unwrap();
     let store = site.store().await;
@@ -77,7 +80,9 @@ async fn t1_killed_while_it_faxes_it_faxes_nothing_twice_and_loses_nothing() {
         let copies = gateway.faxes().iter().filter(|fax| fax.to == row.address).count();
         match row.state {
             DeliveryState::Accepted => assert_eq!(copies, 1, "accepted: {row:?}"),
-            DeliveryState::Uncertain => assert_eq!(copies, 0, "what the gateway has is found by its reference: {row:?}"),
+            DeliveryState::Uncertain => {
+                assert_eq!(copies, 0, "what the gateway has is found by its reference: {row:?}")
+            }
             _ => panic!("neither accepted nor uncertain: {row:?}"),
         }
     }

@@ -82,7 +82,7 @@ impl Victim {
     async fn lapse(&self) {
         if let Some(url) = &self.postgres {
             let pool = sqlx::PgPool::connect(url).await.unwrap();
-            pool.execute("UPDATE daemon SET beat_at = 0 WHERE ended_at IS NULL").await.unwrap();
+            pool.execute("UPDATE daemon SET ended_at = 0 WHERE ended_at IS NULL").await.unwrap();
             pool.close().await;
         }
     }
@@ -94,7 +94,8 @@ impl Victim {
         loop {
             arrivals.borrow_and_update();
             let rows = deliveries(&self.store).await;
-            let open = |state| !matches!(state, DeliveryState::Accepted | DeliveryState::Uncertain | DeliveryState::Handoff);
+            let open =
+                |state| !matches!(state, DeliveryState::Accepted | DeliveryState::Uncertain | DeliveryState::Handoff);
             if rows.len() == self.letters && !rows.iter().any(|row| open(row.state)) {
                 break;
             }

@@ -73,7 +73,8 @@ fn three_letters(story: &Story) -> Campaign {
     campaign.steps.push(third);
     campaign.from = From::Sender("fyrljus".into());
     campaign.start = Start::Date(story.start);
-    campaign.send.days = story.start.series(jiff::Span::new().days(1)).take(7).map(|day| Day::from(day.weekday())).collect();
+    campaign.send.days =
+        story.start.series(jiff::Span::new().days(1)).take(7).map(|day| Day::from(day.weekday())).collect();
     campaign.send.from = story.from;
     campaign.send.until = story.until;
     campaign
@@ -192,7 +193,8 @@ fn t6_a_window_inside_the_hour_that_is_left_out_or_comes_twice() {
 #[test]
 fn t6_the_clock_goes_a_day_back_after_a_letter_and_a_day_ahead_before_one() {
     block_on(async {
-        let story = Story { from: Time::constant(8, 30, 0, 0), until: Time::constant(11, 30, 0, 0), ..night("2027-03-01") };
+        let story =
+            Story { from: Time::constant(8, 30, 0, 0), until: Time::constant(11, 30, 0, 0), ..night("2027-03-01") };
         let world = World::new(&story).await;
         let sent = || world.app.relay.received().len();
         world.turn("2027-03-01T09:30:00Z".parse().unwrap()).await;
@@ -241,7 +243,8 @@ fn t6_new_zone_data_moves_the_hours_and_sends_nothing_twice() {
     for (law, hour) in [("CET-1", 13), ("JST-9", 21), ("HST10", 2)] {
         block_on(async {
             write_zone(folder.as_ref(), summer_time);
-            let story = Story { from: Time::constant(8, 30, 0, 0), until: Time::constant(11, 30, 0, 0), ..night("2027-03-28") };
+            let story =
+                Story { from: Time::constant(8, 30, 0, 0), until: Time::constant(11, 30, 0, 0), ..night("2027-03-28") };
             let world = World::new(&story).await;
             world.turn("2027-03-28T00:00:00Z".parse().unwrap()).await;
             assert_eq!(world.app.deliveries().await.len(), 2, "its first letters are dated by the old law");

@@ -12,7 +12,7 @@ use outreachd::demo::mail_server::MailServer;
 use outreachd::model::delivery::DeliveryState;
 use outreachd::store::{Migration, Store};
 
-use crate::bench::{config_from, deliver_from};
+use crate::bench::{config_from, deliver_from, handoff};
 use crate::support::daemon::{Site, count, deliveries, notices, plans, soon};
 
 /// One turn of every stage that sends, in this process.
@@ -80,15 +80,8 @@ async fn t8_what_was_under_way_in_a_backup_is_uncertain_after_it() {
     let daemon = store.register_daemon(now).await.unwrap();
     let (lane, _) = store.waiting_lanes().await.unwrap().remove(0);
     let delivery = store.claim(daemon, &lane, now, 1).await.unwrap()[0].row.id;
-    let handoff = outreachd::store::Handoff {
-        delivery,
-        relay: "main".into(),
-        frozen: "{}".into(),
-        sha256: "0".into(),
-        message_id: "a@fyrljus.example".into(),
-    };
     let act = outreachd::model::act::Act::stage("test", now);
-    assert_eq!(store.exchange(&act, daemon, &[], &[handoff]).await.unwrap().begun.len(), 1);
+    assert_eq!(store.exchange(&act, daemon, &[], &[handoff(delivery)]).await.unwrap().begun.len(), 1);
     site.well(&["backup", "old.db"]).await;
     store.close().await;
     site.well(&["restore", "old.db", "--yes"]).await;
@@ -112,7 +105,10 @@ async fn t8_a_copied_database_starts_paused_and_the_original_does_not() {
     std::fs::copy(site.path("token.key"), copy.path("token.key")).unwrap();
     let mut daemon = copy.run();
     let line = daemon.says("nothing is sent: paused since ").await;
-    assert!(line.contains("it is a copy of a database that ran elsewhere") && line.contains("`outreachd resume`"), "{line}");
+    assert!(
+        line.contains("it is a copy of a database that ran elsewhere") && line.contains("`outreachd resume`"),
+        "{line}"
+    );
     daemon.ready().await;
     daemon.stop().await;
     let (original, store) = (site.store().await, copy.store().await);
