@@ -1,5 +1,6 @@
 //! T1, by fax: a submission that a kill cut off is looked up, and never made again.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 
 use outreachd::clock::{Clock, ManualClock};
@@ -45,6 +46,7 @@ async fn t1_killed_while_it_faxes_it_faxes_nothing_twice_and_loses_nothing() {
     );
     let site = Site::with(&configuration(9, ANY_PORT, "tls = \"none\"", &fax));
     std::fs::write(site.path("fax"), SECRET).unwrap();
+    std::fs::set_permissions(site.path("fax"), std::fs::Permissions::from_mode(0o600)).unwrap();
     let store = site.store().await;
     let clients: Vec<_> =
         (0..FAXES).map(|n| faxed(&format!("Klient {n}"), &format!("+467017406{:02}", n + 5))).collect();
