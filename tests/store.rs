@@ -11,7 +11,7 @@ use outreachd::model::act::Act;
 use outreachd::model::address::{Address, Channel, EmailAddress};
 use outreachd::model::campaign::{Campaign, Condition, From, Late, Rule, Start, Step, Wait, Window};
 use outreachd::model::delivery::{DeliveryState, Outcome, Purpose};
-use outreachd::model::id::{ContactId, DaemonId, UserId};
+use outreachd::model::id::{DaemonId, UserId};
 use outreachd::model::language::Language;
 use outreachd::model::plan::{Enrolment, LeftOut, PlanState, StopReason};
 use outreachd::model::response::{Bounce, ResponseKind};
@@ -124,7 +124,7 @@ async fn two_claimed(store: &Store) -> (DaemonId, Vec<outreachd::store::Claimed>
     )
     .await;
     let revision = apply(store).await;
-    let people = store.candidates(&campaign().audience, "led", "", now(), ContactId(0), 10).await.unwrap();
+    let people = store.candidates(&campaign().audience, "led", "", now(), Default::default(), 10).await.unwrap();
     let enrolments: Vec<_> = people
         .iter()
         .map(|person| Enrolment {
@@ -239,9 +239,9 @@ async fn hides_a_batch_until_it_is_published() {
             .await
             .unwrap();
         let audience = campaign().audience;
-        assert_eq!(store.candidates(&audience, "led", "", now(), ContactId(0), 10).await.unwrap(), []);
+        assert_eq!(store.candidates(&audience, "led", "", now(), Default::default(), 10).await.unwrap(), []);
         store.publish_batch(&act(), batch, saved, 3).await.unwrap();
-        assert_eq!(store.candidates(&audience, "led", "", now(), ContactId(0), 10).await.unwrap().len(), 1);
+        assert_eq!(store.candidates(&audience, "led", "", now(), Default::default(), 10).await.unwrap().len(), 1);
     }
 }
 
@@ -271,9 +271,9 @@ async fn a_condition_on_what_is_not_known_leaves_nobody_out_by_not() {
         anna.tier = None;
         import(store, &[anna]).await;
         let not_c = Rule(vec![Condition::Not(Rule(vec![Condition::Tier(vec!["C".into()])]))]);
-        assert_eq!(store.candidates(&not_c, "led", "", now(), ContactId(0), 10).await.unwrap().len(), 1);
+        assert_eq!(store.candidates(&not_c, "led", "", now(), Default::default(), 10).await.unwrap().len(), 1);
         let only_c = Rule(vec![Condition::Tier(vec!["C".into()])]);
-        assert_eq!(store.candidates(&only_c, "led", "", now(), ContactId(0), 10).await.unwrap(), []);
+        assert_eq!(store.candidates(&only_c, "led", "", now(), Default::default(), 10).await.unwrap(), []);
     }
 }
 
@@ -324,7 +324,7 @@ async fn picks_an_audience_by_every_condition() {
             Condition::NoTouch { days: 30 },
             Condition::Not(Rule(vec![Condition::Tags(vec!["competitor".into(), "it's \"quoted\"".into()])])),
         ]);
-        let found = store.candidates(&rule, "led", "", now(), ContactId(0), 10).await.unwrap();
+        let found = store.candidates(&rule, "led", "", now(), Default::default(), 10).await.unwrap();
         assert_eq!(found.iter().map(|person| person.name.as_str()).collect::<Vec<_>>(), ["Anna Lind"]);
     }
 }
@@ -581,7 +581,7 @@ async fn tells_who_is_left_out_when_the_first_letters_have_gone() {
         let decided = now() - 120.hours();
         let revision = apply(store).await;
         let everyone = Rule(vec![]);
-        let people = store.candidates(&everyone, "led", "", now(), ContactId(0), 10).await.unwrap();
+        let people = store.candidates(&everyone, "led", "", now(), Default::default(), 10).await.unwrap();
         let enrolments: Vec<_> = people
             .iter()
             .map(|person| Enrolment {
@@ -649,7 +649,7 @@ async fn tells_of_a_run_in_which_everybody_is_left_out() {
             store.appoint(&act(), &manager("Karin Ek", "karin@fyrljus.example", Role::Manager), "hired").await.unwrap();
         import(store, &[ClientRecord { owner: Some(karin.0), ..record("Fjell", "Kari", "kari@fjell.example") }]).await;
         let revision = apply(store).await;
-        let people = store.candidates(&Rule(vec![]), "led", "", now(), ContactId(0), 10).await.unwrap();
+        let people = store.candidates(&Rule(vec![]), "led", "", now(), Default::default(), 10).await.unwrap();
         let enrolment = Enrolment {
             contact: people[0].contact,
             account: people[0].account,

@@ -6,11 +6,13 @@
 //! Loops and waits live here and nowhere below.
 
 pub mod daemon;
+mod keep;
 mod reload;
 mod ring;
 mod signals;
 pub mod stages;
 pub mod virtual_time;
+mod wake;
 mod watch;
 
 pub use stages::{Parts, Stage};

@@ -7,13 +7,12 @@ use jiff::tz::TimeZone;
 
 use crate::config::Config;
 use crate::model::campaign::{Campaign, Start};
-use crate::model::id::ContactId;
 use crate::model::plan::Candidate;
 use crate::policy::calendar::Calendar;
 use crate::policy::cron::Schedule;
 use crate::policy::enrolment::{Draw, NotBefore, zone_of};
 use crate::policy::{local, window};
-use crate::store::{Store, StoreError};
+use crate::store::{CandidatePlace, Store, StoreError};
 
 /// Candidates that are read at a time.
 const PAGE: i64 = 500;
@@ -66,19 +65,19 @@ impl Occasion {
     }
 }
 
-/// The candidates of a campaign, page by page in the order of their ids.
+/// The candidates of a campaign, page by page, company by company.
 #[derive(Debug)]
 pub struct Pages<'a> {
     store: &'a Store,
     campaign: &'a Campaign,
     occasion: &'a Occasion,
-    after: ContactId,
+    after: CandidatePlace,
 }
 
 impl<'a> Pages<'a> {
     /// From the first candidate on.
     pub fn new(store: &'a Store, campaign: &'a Campaign, occasion: &'a Occasion) -> Self {
-        Self { store, campaign, occasion, after: ContactId(0) }
+        Self { store, campaign, occasion, after: CandidatePlace::default() }
     }
 
     /// The next page; empty at the end.
@@ -89,7 +88,7 @@ impl<'a> Pages<'a> {
         let (rule, id, run) = (&self.campaign.audience, &self.campaign.id, &self.occasion.run);
         let page = self.store.candidates(rule, id, run, self.occasion.reference, self.after, PAGE).await?;
         if let Some(last) = page.last() {
-            self.after = last.contact;
+            self.after = CandidatePlace::behind(last);
         }
         Ok(page)
     }

@@ -33,7 +33,10 @@ pub(super) fn run(session: &Session, args: Args) -> Result<ExitCode, CommandErro
         let check = checked(session, Some(&store), &config).await?;
         let asks = !args.yes && io::stdin().is_terminal() && io::stderr().is_terminal();
         if asks {
-            let reports = preview(&store, &config, &check, session.now(), false).await.map_err(anyhow::Error::from)?;
+            let bar = Bar::new("contacts");
+            let reports = preview(&store, &config, &check, session.now(), false, &|done| bar.set(done)).await;
+            bar.finish();
+            let reports = reports.map_err(anyhow::Error::from)?;
             let shown = plan::texts(session, &config, &reports);
             if !agreed(&shown)? {
                 output::lines(&["Nothing was changed."])?;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use jiff::tz::TimeZone;
 
 use super::check::checked;
+use super::progress::Bar;
 use super::{CommandError, Session, output, session};
 use crate::campaign::plan::{self, PlanReport};
 use crate::campaign::report;
@@ -31,7 +32,9 @@ pub(super) fn run(session: &Session, args: Args) -> Result<ExitCode, CommandErro
     session::block_on(async {
         let store = session.existing_store(&config).await?;
         let check = checked(session, Some(&store), &config).await?;
-        let reports = plan::preview(&store, &config, &check, session.now(), args.list).await;
+        let bar = Bar::new("contacts");
+        let reports = plan::preview(&store, &config, &check, session.now(), args.list, &|done| bar.set(done)).await;
+        bar.finish();
         let mut reports = reports.map_err(anyhow::Error::from)?;
         if let Some(id) = &args.campaign {
             reports.retain(|report| report.campaign == *id);

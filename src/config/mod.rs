@@ -252,10 +252,18 @@ impl Default for Digest {
 }
 
 /// `[daemon]`: the daemon itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Daemon {
     /// A URL that is fetched every minute while all is well, so that silence is noticed.
     pub heartbeat_url: Option<String>,
+    /// How long a daemon may be silent before the others on its PostgreSQL take it for dead.
+    pub lease_s: u64,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self { heartbeat_url: None, lease_s: 30 }
+    }
 }
 
 /// `[limits]`: how much at once.

@@ -70,7 +70,7 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
     let mailboxes = read_each(root.sections("mailbox", &MAILBOX), |table| read_mailbox(table, site), |m| &m.id);
     let web = read_web(root.section("web", &["listen", "public_url"]));
     let digest = read_digest(root.section("digest", &["from", "at"]));
-    let daemon = read_daemon(root.section("daemon", &["heartbeat_url"]));
+    let daemon = read_daemon(root.section("daemon", &["heartbeat_url", "lease_s"]));
     let limits = read_limits(root.section("limits", &["contacts_per_account", "attempts"]));
     Some(Config {
         company: company?,
@@ -241,8 +241,11 @@ fn read_digest(table: Option<Table<'_>>) -> Digest {
 }
 
 fn read_daemon(table: Option<Table<'_>>) -> Daemon {
-    let heartbeat = table.and_then(|mut table| table.take("heartbeat_url")).and_then(url);
-    Daemon { heartbeat_url: heartbeat.map(Into::into) }
+    let mut daemon = Daemon::default();
+    let Some(mut table) = table else { return daemon };
+    daemon.heartbeat_url = table.take("heartbeat_url").and_then(url).map(Into::into);
+    daemon.lease_s = table.take("lease_s").and_then(|value| value.integer(2..=600)).unwrap_or(daemon.lease_s);
+    daemon
 }
 
 fn read_limits(table: Option<Table<'_>>) -> Limits {

@@ -41,7 +41,8 @@ pub(super) fn forbidden(claimed: &Claimed, rule: &str, around: Surroundings<'_>)
     match rule {
         "late" => late(claimed, around),
         "plan_ended" => release(claimed, DeliveryState::Cancelled, rule),
-        "paused" => release(claimed, DeliveryState::Scheduled, rule),
+        // Not ours: it is whoever's the fence says, or free.
+        "paused" | "not_ours" => release(claimed, DeliveryState::Scheduled, rule),
         other => release(claimed, DeliveryState::Skipped, other),
     }
 }

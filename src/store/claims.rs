@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::daemons::has_ended;
 use super::deliveries::{COLUMNS, DeliverySql};
 use super::words::{instant, maybe_instant, micros, rows, word};
 use super::{DeliveryRow, Engine, Result, Store, reading, transaction};
@@ -96,7 +97,8 @@ pub(super) use blocked;
 pub(super) use paused;
 
 /// What is paused is not even looked at, so that it takes no place in a batch. Most are not:
-/// the whole rule is asked for those only that a pause covers.
+/// the whole rule is asked for those only that a pause covers. A daemon that was taken for
+/// dead gets nothing.
 macro_rules! due {
     () => {
         concat!(
@@ -104,7 +106,8 @@ macro_rules! due {
             paused!("$2"),
             " OR COALESCE(",
             blocked!("$2"),
-            ", '') <> 'paused')"
+            ", '') <> 'paused') AND NOT ",
+            has_ended!("$3")
         )
     };
 }

@@ -19,9 +19,11 @@ mod daemons;
 mod deliveries;
 mod digests;
 mod exchange;
+mod foreign;
 mod health;
 mod home;
 mod ids;
+mod leases;
 mod lock;
 mod opt_outs;
 mod pages;
@@ -39,7 +41,7 @@ mod ties;
 mod timeline;
 mod words;
 
-pub use audience::MembershipRow;
+pub use audience::{CandidatePlace, MembershipRow};
 pub use changes::ChangeRow;
 pub use claims::{Claimed, Release, Released};
 pub use clients::{ClientRecord, ConsentRecord, SavedClients};
@@ -47,12 +49,14 @@ pub use consequences::Consequence;
 pub use deliveries::{DeliveryFilter, DeliveryRow, NewDelivery};
 pub use digests::{RunLeftOut, UpcomingLetter};
 pub use exchange::{AttemptRow, AttemptState, Exchanged, Finish, Handoff, Refused};
+pub use foreign::ForeignWrites;
+pub use leases::{Heart, Hold};
 pub use lock::DaemonLock;
 pub use opt_outs::OptOutStanding;
 pub use pages::AttemptCount;
 pub use pauses::{PauseRow, PauseScope};
 pub use people::Appointment;
-pub use plans::{EndedStep, PlanMove, PlanRow};
+pub use plans::{EndedStep, PlanCount, PlanMove, PlanPlace, PlanRow, UnderWayRow};
 pub use records::{Client, PointRow, SuppressionRow};
 pub use responses::{LoggedResponse, ResponseRow};
 pub use restore::{Restored, database_file, restore};
@@ -313,6 +317,13 @@ impl Store {
     /// # Errors
     /// It does not answer, or is no longer where it was.
     pub async fn ping(&self) -> Result<()> {
+        self.look_for_file()?;
+        reading!(self, conn => { sqlx::query("SELECT next FROM id_source").fetch_one(&mut *conn).await?; });
+        Ok(())
+    }
+
+    /// Looks whether the database's file is still the one under its name.
+    fn look_for_file(&self) -> Result<()> {
         if let Engine::Sqlite { path, file: Some(opened), .. } = &self.engine
             && file_id(path) != Some(*opened)
         {
@@ -323,7 +334,6 @@ impl Store {
                     .into(),
             });
         }
-        reading!(self, conn => { sqlx::query("SELECT next FROM id_source").fetch_one(&mut *conn).await?; });
         Ok(())
     }
 

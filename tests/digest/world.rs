@@ -228,7 +228,7 @@ impl<'a> World<'a> {
             NewRevision { campaign: campaign(), source: String::new(), templates: BTreeMap::new(), next_run_at: None };
         let revision = self.store.apply(&applied, &new).await.unwrap();
         let (everyone, begin) = (campaign().audience, applied.at);
-        let people = self.store.candidates(&everyone, "led-i-lagret", "", begin, ContactId(0), 20).await.unwrap();
+        let people = self.store.candidates(&everyone, "led-i-lagret", "", begin, Default::default(), 20).await.unwrap();
         let monday = at("2027-03-01T07:34:00Z");
         let enrolments: Vec<_> = people
             .iter()

@@ -12,7 +12,6 @@ use outreachd::model::act::Act;
 use outreachd::model::address::{Address, Channel, EmailAddress};
 use outreachd::model::campaign::From;
 use outreachd::model::delivery::{DeliveryState, Purpose};
-use outreachd::model::id::ContactId;
 use outreachd::model::plan::Enrolment;
 use outreachd::render::TemplateSet;
 use outreachd::store::{
@@ -296,7 +295,7 @@ pub async fn plans_for(store: &Store, clients: &[ClientRecord], channel: Channel
     let templates = TemplateSet::starter().iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
     let new = NewRevision { campaign, source: String::new(), templates, next_run_at: None };
     let revision = store.apply(&act, &new).await.unwrap();
-    let people = store.candidates(&new.campaign.audience, "led", "", now, ContactId(0), 100_000).await.unwrap();
+    let people = store.candidates(&new.campaign.audience, "led", "", now, Default::default(), 100_000).await.unwrap();
     let start = |person: &outreachd::model::plan::Candidate| Enrolment {
         contact: person.contact,
         account: person.account,

@@ -4,6 +4,7 @@
 //! [`files`] needs no database; [`check`] renders the letters with the merge data
 //! that the daemon will use. Nothing is written.
 
+mod alike;
 mod gaps;
 mod letters;
 mod sample;
