@@ -424,7 +424,7 @@ async fn tells_what_the_stages_wrote() {
         let now = at("2027-03-01T10:10:00");
         let daemon = store.register_daemon(now).await.unwrap();
         let act = Act::stage("deliver", at("2027-03-01T10:03:09"));
-        let claimed = store.claim(daemon, "email/main", act.at, 100).await.unwrap();
+        let claimed = store.claim(daemon, "email/main/fyrljus/led-i-lagret/other", act.at, 100).await.unwrap();
         let hers = claimed.iter().find(|one| one.row.contact == Some(sara)).unwrap();
         let handoff = Handoff {
             delivery: hers.row.id,

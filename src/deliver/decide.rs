@@ -66,6 +66,19 @@ fn late(claimed: &Claimed, around: Surroundings<'_>) -> Release {
     }
 }
 
+/// A delivery that is over a limit of its recipient's until `until`: it waits for its turn
+/// beside the others, in a later window if need be.
+pub(super) fn put_off(claimed: &Claimed, until: Timestamp, around: Surroundings<'_>) -> Release {
+    let row = &claimed.row;
+    let (due_at, not_after) = match row.not_after {
+        Some(end) if until >= end && late_policy(row, around) == Late::Send => {
+            next_window(row, around, until).map_or((until, Some(end)), |(due_at, closes)| (due_at, Some(closes)))
+        }
+        end => (until, end),
+    };
+    Release { due_at: Some(due_at), not_after, ..release(claimed, DeliveryState::Scheduled, "limit") }
+}
+
 fn late_policy(row: &DeliveryRow, around: Surroundings<'_>) -> Late {
     let step = around
         .campaign

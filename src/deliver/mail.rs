@@ -11,21 +11,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
+use super::budget::Budget;
 use super::decide;
-use super::feed::{Due, Feed};
+use super::feed::{Due, Feed, back};
 use super::ledger::{NoHandoff, Receipt};
 use super::letter::Outgoing;
 use super::rests::Pause;
+use super::slots::Places;
 use super::{COOL_DOWN, Deliver, DeliverError};
 use crate::config::Config;
 use crate::model::delivery::DeliveryState;
 use crate::model::id::AttemptId;
-use crate::store::{AttemptState, Claimed, Finish, Release};
+use crate::model::lane::Lane;
+use crate::model::limit::Scope;
+use crate::store::{AttemptState, Claimed, Finish, Handoff, Release};
 use crate::transport::smtp::{Connector, Envelope, Session};
 use crate::transport::{Verdict, smtp};
 
 /// How long a lane rests after the database took no handoff.
 const DATABASE_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+
+/// Letters that a session sends before it leaves its place to others who wait for it.
+const LETTERS_PER_TURN: usize = 20;
 
 /// Letters a session takes from one batch, on average.
 const LETTERS_PER_SESSION: usize = 50;
@@ -35,9 +42,14 @@ pub(super) struct Relays(HashMap<String, Arc<Relay>>);
 
 pub(super) struct Relay {
     id: String,
+    /// What rests when it fails.
+    way: String,
     connector: Connector,
-    sessions: usize,
     messages_per_session: usize,
+    /// The relay that takes its letters while it cannot be reached.
+    backup: Option<String>,
+    /// Open sessions that nobody uses now; the next one to send takes one of them.
+    parked: Mutex<Vec<Session>>,
 }
 
 impl Relays {
@@ -45,13 +57,54 @@ impl Relays {
         let relay = |relay: &crate::config::Relay| {
             let ready = Relay {
                 id: relay.id.clone(),
+                way: format!("email/{}", relay.id),
                 connector: Connector::new(relay)?,
-                sessions: relay.sessions.max(1),
                 messages_per_session: relay.messages_per_session.max(1),
+                backup: relay.backup.clone(),
+                parked: Mutex::default(),
             };
             Ok((relay.id.clone(), Arc::new(ready)))
         };
         config.relays.iter().map(relay).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Ends the sessions that nobody uses.
+    pub(super) async fn close_parked(&self) {
+        for relay in self.0.values() {
+            while let Some(session) = relay.unpark() {
+                session.quit().await;
+            }
+        }
+    }
+}
+
+impl Relay {
+    fn park(&self, session: Session) {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+    }
+
+    fn unpark(&self) -> Option<Session> {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+}
+
+/// An open session, and whose.
+struct Open {
+    session: Session,
+    relay: Arc<Relay>,
+    /// A backup's place; its own the lane holds.
+    _place: Option<Places>,
+}
+
+impl Open {
+    /// Whether it is not the session of `relay` itself.
+    fn is_stand_in(&self, relay: &Relay) -> bool {
+        self.relay.id != relay.id
+    }
+
+    /// Leaves the session to whoever sends next.
+    fn park(self) {
+        self.relay.park(self.session);
     }
 }
 
@@ -59,37 +112,43 @@ impl Relays {
 struct Work {
     deliver: Arc<Deliver>,
     relay: Arc<Relay>,
-    lane: String,
+    budget: Arc<Budget>,
+    /// The limits under which a session needs a place.
+    keys: Vec<String>,
     feed: Feed,
     releases: Mutex<Vec<Release>>,
 }
 
 impl Deliver {
-    /// Sends what is due in one relay's lane; says how many deliveries it moved.
+    /// Sends what is due in one relay's lane; says how many deliveries it moved, and whether
+    /// the lane may have more than its budget let it take.
     pub(super) async fn mail_lane(
         self: &Arc<Self>,
-        lane: &str,
+        text: &str,
+        lane: &Lane,
         relay_id: &str,
+        budget: &Arc<Budget>,
         now: Timestamp,
-    ) -> Result<usize, DeliverError> {
+    ) -> Result<(usize, bool), DeliverError> {
         let Some(relay) = self.mail.0.get(relay_id) else {
-            if self.failed(lane, "the configuration does not name it", Pause::SHORT) {
+            if self.failed(&lane.way(), "the configuration does not name it", Pause::SHORT) {
                 tracing::error!(
                     relay = relay_id,
                     "mails wait for relay {relay_id}, which the configuration no longer names; bring it back in [[relay]]"
                 );
             }
-            return Ok(0);
+            self.settle(budget, budget.tokens.unwrap_or(0), &[]).await?;
+            return Ok((0, false));
         };
-        let feed = Feed::open(self, lane, relay.sessions * LETTERS_PER_SESSION, now).await;
-        let sessions = relay.sessions.min(feed.len().await);
-        let work = Arc::new(Work {
-            deliver: Arc::clone(self),
-            relay: Arc::clone(relay),
-            lane: lane.to_owned(),
-            feed,
-            releases: Mutex::default(),
-        });
+        // The relay's place is taken last: whoever waits for a provider's holds none of them.
+        let relay_key = Scope::Relay(relay.id.clone()).key();
+        let others = budget.places.iter().filter(|key| **key != relay_key);
+        let keys: Vec<_> = others.chain([&relay_key]).cloned().collect();
+        let sessions = self.slots.most(&keys);
+        let feed = Feed::open(self, (text, lane), budget, sessions * LETTERS_PER_SESSION, now).await;
+        let sessions = sessions.min(feed.len().await);
+        let (deliver, relay, budget) = (Arc::clone(self), Arc::clone(relay), Arc::clone(budget));
+        let work = Arc::new(Work { deliver, relay, budget, keys, feed, releases: Mutex::default() });
         let mut under_way: JoinSet<()> = (0..sessions).map(|_| Arc::clone(&work).session()).collect();
         while let Some(ended) = under_way.join_next().await {
             if let Err(gone) = ended
@@ -98,12 +157,19 @@ impl Deliver {
                 std::panic::resume_unwind(panic);
             }
         }
+        self.close_lane(&work).await
+    }
+
+    /// Gives back what no session sent, letters and tokens.
+    async fn close_lane(&self, work: &Work) -> Result<(usize, bool), DeliverError> {
         let left = work.feed.close().await;
         let untouched = left.releases.len();
         let mut releases = std::mem::take(&mut *work.releases.lock().unwrap_or_else(PoisonError::into_inner));
         releases.extend(left.releases);
         self.release(&releases).await?;
-        left.failure.map_or(Ok(left.taken - untouched), Err)
+        let spare = left.spare.saturating_add(u32::try_from(releases.len()).unwrap_or(u32::MAX));
+        self.settle(&work.budget, spare, &releases).await?;
+        left.failure.map_or(Ok((left.taken - untouched, left.is_dry)), Err)
     }
 
     /// Gives claimed deliveries back.
@@ -136,26 +202,43 @@ impl Work {
 
     /// One session: letter by letter, until the feed ends or the relay is away.
     async fn session(self: Arc<Self>) {
-        let mut open: Option<Session> = None;
         let mut last: Option<Receipt> = None;
-        while let Some(due) = self.feed.next().await {
-            let Some(outgoing) = self.outgoing(&due) else { continue };
-            let Some(mut session) = self.connected(open.take()).await else {
-                self.feed.put_back(due).await;
+        loop {
+            let places = self.deliver.slots.take(&self.keys).await;
+            if !self.letters(&places, &mut last).await {
                 break;
-            };
-            if let Sent::Told(receipt) = self.send(&mut session, due, outgoing).await {
-                last = Some(receipt);
             }
-            open = Some(session).filter(Session::is_usable);
         }
         // The ledger writes in order: after the last result all are written.
         if let Some(receipt) = last {
             receipt.written().await;
         }
-        if let Some(session) = open {
-            session.quit().await;
+    }
+
+    /// Letters of one session, until there is none, or until others have waited for its
+    /// place for long enough; says whether it was for the others.
+    async fn letters(&self, places: &Places, last: &mut Option<Receipt>) -> bool {
+        let (mut open, mut sent): (Option<Open>, usize) = (None, 0);
+        while let Some(due) = self.feed.next().await {
+            let Some(outgoing) = self.outgoing(&due) else { continue };
+            let Some(mut by) = self.connected(open.take(), due.begun.is_some()).await else {
+                self.feed.put_back(due).await;
+                return false;
+            };
+            if let Sent::Told(receipt) = self.send(&mut by, due, outgoing).await {
+                *last = Some(receipt);
+            }
+            sent += 1;
+            open = Some(by).filter(|by| by.session.is_usable());
+            if sent >= LETTERS_PER_TURN && places.are_wanted() {
+                break;
+            }
         }
+        let is_for_others = sent >= LETTERS_PER_TURN;
+        if let Some(by) = open {
+            by.park();
+        }
+        is_for_others
     }
 
     /// What leaves for a letter, unless a rule or a mistake keeps it here.
@@ -179,26 +262,51 @@ impl Work {
         }
     }
 
-    /// The open session if it can take another letter, else a new one.
-    async fn connected(&self, open: Option<Session>) -> Option<Session> {
-        if let Some(session) = open {
-            if session.sent() < self.relay.messages_per_session {
-                return Some(session);
+    /// The open session if it can take another letter, else a parked or a new one. Where the
+    /// relay cannot be reached, one of its backup, unless the letter's handoff already names
+    /// the relay.
+    async fn connected(&self, open: Option<Open>, has_begun: bool) -> Option<Open> {
+        let own = |session| Open { session, relay: Arc::clone(&self.relay), _place: None };
+        let most = self.relay.messages_per_session.min(self.budget.messages_per_session.unwrap_or(usize::MAX));
+        if let Some(by) = open.or_else(|| self.relay.unpark().map(own)) {
+            let may_stay = by.session.is_usable() && by.session.sent() < most;
+            if may_stay && !(has_begun && by.is_stand_in(&self.relay)) {
+                return Some(by);
             }
-            session.quit().await;
+            by.session.quit().await;
         }
-        let relay = self.relay.id.as_str();
-        match self.relay.connector.connect().await {
+        match self.connect(&self.relay).await {
+            Some(session) => Some(own(session)),
+            None if has_begun => None,
+            None => self.backup().await,
+        }
+    }
+
+    /// A session of the relay's backup, if it has one that can be reached.
+    async fn backup(&self) -> Option<Open> {
+        let backup = self.deliver.mail.0.get(self.relay.backup.as_deref()?)?;
+        // Never waits: who holds a place of this relay may be waited for by the other.
+        let place = self.deliver.slots.try_take(&Scope::Relay(backup.id.clone()).key())?;
+        let session = self.connect(backup).await?;
+        tracing::warn!(relay = backup.id, "relay {} takes the letters of relay {}", backup.id, self.relay.id);
+        Some(Open { session, relay: Arc::clone(backup), _place: Some(place) })
+    }
+
+    /// A new session, unless the relay rests or cannot be reached.
+    async fn connect(&self, relay: &Relay) -> Option<Session> {
+        let (id, way) = (relay.id.as_str(), relay.way.as_str());
+        self.deliver.rests.until(way, self.deliver.clock.now()).is_none().then_some(())?;
+        match relay.connector.connect().await {
             Ok(session) => {
-                if self.deliver.rests.works(&self.lane) {
-                    tracing::info!(relay, "mail leaves by relay {relay} again");
+                if self.deliver.rests.works(way) {
+                    tracing::info!(relay = id, "mail leaves by relay {id} again");
                 }
                 Some(session)
             }
             Err(error) => {
                 let pause = if error.is_permanent() { Pause::LONG } else { Pause::SHORT };
-                if self.deliver.failed(&self.lane, &error.to_string(), pause) {
-                    tracing::error!(relay, "no mail leaves for now, all of it waits: {error}");
+                if self.deliver.failed(way, &error.to_string(), pause) {
+                    tracing::error!(relay = id, "no mail leaves by relay {id} for now: {error}");
                 }
                 None
             }
@@ -206,13 +314,15 @@ impl Work {
     }
 
     /// One transaction: the commands and the handoff's commit side by side, then the body.
-    async fn send(&self, session: &mut Session, due: Due, outgoing: Outgoing) -> Sent {
+    async fn send(&self, by: &mut Open, due: Due, outgoing: Outgoing) -> Sent {
+        let (session, relay) = (&mut by.session, by.relay.as_ref());
         let Outgoing { bytes, return_path, handoff, token, .. } = outgoing;
+        let handoff = Handoff { relay: relay.id.clone(), ..handoff };
         let envid = format!("d{token}");
         let to = &due.claimed.row.address;
         let envelope = Envelope { from: &return_path, to, size: bytes.len(), envid: Some(&envid) };
         if let Err(refused) = smtp::check_message(&bytes) {
-            return self.finish(&due, due.begun, &refused).await;
+            return self.finish(relay, &due, due.begun, &refused).await;
         }
         let (is_fresh, has_answered) = (session.sent() == 0, AtomicBool::new(false));
         let commands = async {
@@ -230,19 +340,19 @@ impl Work {
         let (answers, (begun, is_new)) = tokio::join!(commands, commit);
         let attempt = match begun {
             Ok(attempt) => attempt,
-            Err(no) => return self.keep_back(due, no).await,
+            Err(no) => return self.keep_back(relay, due, no).await,
         };
         if let Err(verdict) = answers {
-            return self.not_begun(due, attempt, is_fresh, verdict).await;
+            return self.not_begun(relay, due, attempt, is_fresh, verdict).await;
         }
         // A relay may take minutes to answer, and a client who opted out meanwhile is right.
         // After a 354 only a broken connection takes the message back (RFC 5321 4.1.1.4).
         if !is_new && let Some(no) = self.look_again(&due).await {
-            return self.keep_back(due, no).await;
+            return self.keep_back(relay, due, no).await;
         }
         let verdict = session.body(&bytes).await;
-        self.cool_if_busy(&verdict);
-        self.finish(&due, Some(attempt), &verdict).await
+        self.cool_if_busy(relay, &verdict);
+        self.finish(relay, &due, Some(attempt), &verdict).await
     }
 
     /// Why a letter may not leave after all, although its handoff is committed.
@@ -257,14 +367,14 @@ impl Work {
     }
 
     /// A letter that may not leave.
-    async fn keep_back(&self, due: Due, no: NoHandoff) -> Sent {
+    async fn keep_back(&self, relay: &Relay, due: Due, no: NoHandoff) -> Sent {
         match no {
             NoHandoff::Rule(rule) => self.forbid(&due, &rule),
             NoHandoff::Store => {
                 // No other letter would fare better: the relay is not asked again for nothing.
                 self.feed.put_back(due).await;
                 self.feed.end();
-                self.deliver.cool(&self.lane, DATABASE_PAUSE);
+                self.deliver.cool(&relay.way, DATABASE_PAUSE);
             }
         }
         Sent::Returned
@@ -272,37 +382,42 @@ impl Work {
 
     /// A letter whose handoff stands and whose commands the relay did not take: nothing of its
     /// body has left, so this is never uncertain.
-    async fn not_begun(&self, due: Due, attempt: AttemptId, is_fresh: bool, verdict: Verdict) -> Sent {
+    async fn not_begun(&self, relay: &Relay, due: Due, attempt: AttemptId, is_fresh: bool, verdict: Verdict) -> Sent {
         match &verdict {
             // A session that had grown old says nothing about this letter: a new one takes it.
             Verdict::NotSent(_) if !is_fresh => {
+                // Its handoff names a stand-in, which the new one would not be.
+                if relay.id != self.relay.id {
+                    self.release(back(&due.claimed));
+                    return Sent::Returned;
+                }
                 self.feed.put_back(Due { begun: Some(attempt), ..due }).await;
                 return Sent::Returned;
             }
             // A new session that ends at this letter may end at it again: the try counts, so that
             // a letter the relay cannot stomach does not stand before all others for ever.
             Verdict::NotSent(why) => {
-                let relay = self.relay.id.as_str();
-                tracing::warn!(relay, "relay {relay} ended a session before a letter began: {why}");
-                self.deliver.cool(&self.lane, COOL_DOWN);
+                let id = relay.id.as_str();
+                tracing::warn!(relay = id, "relay {id} ended a session before a letter began: {why}");
+                self.deliver.cool(&relay.way, COOL_DOWN);
             }
-            _ => self.cool_if_busy(&verdict),
+            _ => self.cool_if_busy(relay, &verdict),
         }
-        self.finish(&due, Some(attempt), &verdict).await
+        self.finish(relay, &due, Some(attempt), &verdict).await
     }
 
     /// A 421 asks for quiet (RFC 5321 4.2.1).
-    fn cool_if_busy(&self, verdict: &Verdict) {
+    fn cool_if_busy(&self, relay: &Relay, verdict: &Verdict) {
         if let Verdict::Retry(reply) = verdict
             && reply.code == 421
         {
-            self.deliver.cool(&self.lane, COOL_DOWN);
+            self.deliver.cool(&relay.way, COOL_DOWN);
         }
     }
 
-    async fn finish(&self, due: &Due, attempt: Option<AttemptId>, verdict: &Verdict) -> Sent {
+    async fn finish(&self, relay: &Relay, due: &Due, attempt: Option<AttemptId>, verdict: &Verdict) -> Sent {
         let around = due.batch.around(&self.deliver, &due.claimed, self.deliver.clock.now());
-        let finish = decide::mail(&due.claimed.row, &self.relay.id, attempt, verdict, around);
+        let finish = decide::mail(&due.claimed.row, &relay.id, attempt, verdict, around);
         tell(&due.claimed, &finish);
         Sent::Told(self.deliver.ledger.enter(finish).await)
     }

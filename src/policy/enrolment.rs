@@ -184,6 +184,7 @@ mod tests {
                 zone: None,
                 late: Late::Send,
             },
+            limit: Default::default(),
             steps: vec![step],
             on: BTreeMap::new(),
         }

@@ -158,7 +158,7 @@ fn spawn(
         return Ok(Spawned::Move(if reachable { next } else { unreachable }, None));
     };
     let channel = way.address.channel();
-    let (sender, lane) = route::lane(stage.config, campaign, channel)?;
+    let (sender, lane) = route::lane(stage.config, campaign, &way.address)?;
     let variant = (!step.variants.is_empty())
         .then(|| &step.variants[choice::variant(&campaign.id, &step.id, plan.contact, step.variants.len())]);
     Ok(Spawned::Delivery(Box::new(NewDelivery {

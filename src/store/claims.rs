@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::daemons::has_ended;
 use super::deliveries::{COLUMNS, DeliverySql};
-use super::words::{instant, maybe_instant, micros, rows, word};
+use super::words::{maybe_instant, micros, rows, word};
 use super::{DeliveryRow, Engine, Result, Store, reading, transaction};
 use crate::model::act::Act;
 use crate::model::delivery::DeliveryState;
@@ -253,21 +253,6 @@ impl Store {
             .await?
         });
         maybe_instant(at)
-    }
-
-    /// The lanes in which something waits.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn waiting_lanes(&self) -> Result<Vec<(String, Timestamp)>> {
-        let rows = reading!(self, conn => {
-            sqlx::query_as::<_, (String, i64)>(
-                "SELECT lane, MIN(due_at) FROM delivery WHERE state IN ('scheduled', 'retry') GROUP BY lane ORDER BY lane",
-            )
-            .fetch_all(&mut *conn)
-            .await?
-        });
-        rows.into_iter().map(|(lane, at)| Ok((lane, instant(at)?))).collect()
     }
 }
 

@@ -198,7 +198,7 @@ impl<'a> World<'a> {
     /// Every digest that waits in the default sender's lane, claimed.
     pub async fn digests(&self, now: Timestamp) -> Vec<Claimed> {
         let daemon = self.store.register_daemon(now).await.unwrap();
-        let claimed = self.store.claim(daemon, "email/main", now, 100).await.unwrap();
+        let claimed = self.store.claim(daemon, "email/main/fyrljus/@digest/other", now, 100).await.unwrap();
         assert!(claimed.iter().all(|one| one.row.purpose == Purpose::Digest && one.blocked.is_none()));
         claimed
     }
@@ -429,6 +429,7 @@ fn campaign() -> Campaign {
             zone: None,
             late: Late::Send,
         },
+        limit: Default::default(),
         steps: vec![step("intro"), step("referens")],
         on: BTreeMap::new(),
     }

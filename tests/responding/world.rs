@@ -95,6 +95,7 @@ fn campaign() -> Campaign {
             zone: None,
             late: Late::Send,
         },
+        limit: Default::default(),
         steps: vec![Step {
             id: "intro".into(),
             channel: Channel::Email,
