@@ -236,6 +236,31 @@ impl Store {
         Ok(freed)
     }
 
+    /// Takes back what `daemon` had handed off and of which no body left, because the database
+    /// failed in between. Only for a moment when that is known of all of it.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn take_back(&self, daemon: DaemonId, now: Timestamp) -> Result<Released> {
+        let taken = transaction!(self, tx => {
+            sqlx::query(
+                "UPDATE attempt SET state = 'retry', reply = 'taken back before its body', ended_at = $2
+                 WHERE state = 'handoff' AND daemon_id = $1 AND delivery_id IN (
+                    SELECT d.id FROM delivery d WHERE d.state = 'handoff' AND d.claimed_by = $1)",
+            )
+            .bind(daemon.0)
+            .bind(micros(now))
+            .execute(&mut *tx)
+            .await?;
+            sqlx::query("UPDATE delivery SET state = 'scheduled', claimed_by = NULL WHERE state = 'handoff' AND claimed_by = $1")
+                .bind(daemon.0)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected()
+        });
+        Ok(taken)
+    }
+
     /// When the next delivery of a lane is due, or one that is due stops being paused.
     ///
     /// # Errors

@@ -6,13 +6,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use outreachd::clock::Clock;
 use outreachd::demo::mail_server::{Answer, Facts, MailServer, Options, Stage};
+use outreachd::model::act::Act;
 use outreachd::model::delivery::DeliveryState;
-use outreachd::store::{Migration, Store};
+use outreachd::model::suppression::{Reason, Scope};
+use outreachd::store::{Consequence, Migration, Store};
 
 use crate::gate::Gate;
 use crate::small_disk::small_disk;
-use crate::support::daemon::{ANY_PORT, Site, configuration, deliveries, notices, soon};
+use crate::support::daemon::{ANY_PORT, Site, configuration, count, deliveries, notices, plans, soon};
 use crate::trouble::{BrokenDisk, FullDisk, Locked, Postgres, Refusing, Trouble};
 
 /// A relay with a gate at one stage, which counts the bodies whose first line it saw.
@@ -67,6 +70,36 @@ async fn at_the_result<T: Trouble>(site: Site, store: Store, mut trouble: T) {
     soon("the other mails", relay.wait_for(3)).await;
     daemon.stop().await;
     each_once(&store, &relay, 3).await;
+}
+
+/// Somebody opts out between handoff and body, and the database fails before that is written.
+async fn between_handoff_and_body<T: Trouble>(site: Site, store: Store, mut trouble: T) {
+    let (gate, relay, bodies) = relay_at(Stage::Data).await;
+    configure(&site, &relay);
+    plans(&store, 1).await;
+    let mut daemon = trouble.run(&site);
+    gate.reached().await;
+    soon("the handoff", async {
+        while count(&store, DeliveryState::Handoff).await == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let contact = deliveries(&store).await[0].contact.unwrap();
+    let (scope, value) = (Scope::Contact, contact.to_string());
+    let suppress = Consequence::Suppress { scope, value, reason: Reason::OptOut, response: None };
+    store.carry_out(&Act::stage("test", Clock::System.now()), &[suppress]).await.unwrap();
+    trouble.begin(&site, &daemon).await;
+    gate.open();
+    let line = daemon.says("stage deliver: cannot deliver: ").await;
+    assert!(line.contains(T::WORDS), "{line}");
+    trouble.end(&daemon).await;
+    daemon.says("stage deliver turns again").await;
+    assert_eq!(bodies.load(Ordering::SeqCst), 0, "no byte of a body left");
+    daemon.stop().await;
+    let rows = deliveries(&store).await;
+    assert_eq!(rows[0].state, DeliveryState::Skipped, "{rows:?}");
+    assert_eq!(rows[0].reason.as_deref(), Some("suppressed"));
 }
 
 async fn each_once(store: &Store, relay: &MailServer, count: usize) {
@@ -149,4 +182,10 @@ async fn t4_a_postgresql_that_dies_after_the_body_keeps_the_result_and_begins_no
     let Some(postgres) = Postgres::start() else { return };
     let store = Store::open(&postgres.url, Migration::Apply).await.unwrap();
     at_the_result(Site::new(9), store, postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn t4_a_handoff_whose_body_never_left_is_taken_back_when_the_database_is_there_again() {
+    let (site, store) = site().await;
+    between_handoff_and_body(site, store, Locked(None)).await;
 }
