@@ -11,7 +11,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use outreachd::demo::mail_server::Answer;
-use outreachd::model::campaign::{Campaign, Day, From, Start, Wait};
+use outreachd::model::campaign::{Campaign, Day, Start, Wait};
 use outreachd::model::delivery::DeliveryState;
 use outreachd::model::plan::PlanState;
 use outreachd::policy::calendar::Calendar;
@@ -71,7 +71,7 @@ fn three_letters(story: &Story) -> Campaign {
     third.template = Some("led/matning".into());
     third.wait = Wait::Hours(7);
     campaign.steps.push(third);
-    campaign.from = From::Sender("fyrljus".into());
+    campaign.from = outreachd::model::campaign::From::Sender("fyrljus".into());
     campaign.start = Start::Date(story.start);
     campaign.send.days =
         story.start.series(jiff::Span::new().days(1)).take(7).map(|day| Day::from(day.weekday())).collect();
