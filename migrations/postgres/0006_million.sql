@@ -16,3 +16,10 @@ ALTER TABLE delivery ADD COLUMN awaited BIGINT NOT NULL DEFAULT 0;
 UPDATE delivery SET awaited = 1
 WHERE id IN (SELECT delivery_id FROM plan WHERE state = 'active' AND delivery_id IS NOT NULL);
 CREATE INDEX delivery_awaited ON delivery (id) WHERE awaited = 1 AND state IN ('accepted', 'rejected', 'skipped', 'cancelled');
+
+-- A contact by its id elsewhere, or by its whole name.
+CREATE INDEX contact_external_folded ON contact (LOWER(external_id)) WHERE external_id IS NOT NULL;
+CREATE INDEX contact_folded ON contact (folded);
+
+-- The last digest of a user; most deliveries are a client's.
+CREATE INDEX delivery_user ON delivery (user_id, due_at) WHERE user_id IS NOT NULL;

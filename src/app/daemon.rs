@@ -59,8 +59,6 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     store.settle(&Act::stage("run", options.clock.now())).await?;
     let mut daemon = begin(&store, &options.clock).await?;
     report_pauses(&store, options.clock.now()).await?;
-    // Compiling the rules for reading answers takes a moment, once: not at the first answer.
-    tokio::task::spawn_blocking(respond::read::prepare);
     loop {
         let serving = Serving { options: &options, store: &store, keys: &keys, daemon, config: Arc::clone(&config) };
         match serving.until_signal(&listener, &mut signals).await? {
@@ -149,6 +147,8 @@ impl Serving<'_> {
             loops.spawn(ring.clone().turn(stage));
         }
         watch::ready();
+        // Compiling the rules for reading answers takes a moment, once: not at the first answer.
+        tokio::task::spawn_blocking(respond::read::prepare);
         let exit = tokio::select! {
             exit = self.asked(signals) => Ok(exit),
             () = lost.cancelled() => Ok(Exit::Lost),

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::Config;
 use crate::model::campaign::{Campaign, Start};
-use crate::model::plan::Candidate;
+use crate::model::plan::{Candidate, PlanState};
 use crate::policy::calendar::Calendar;
 use crate::policy::cron::Schedule;
 use crate::policy::enrolment::{Draw, NotBefore, zone_of};
@@ -92,6 +92,31 @@ impl<'a> Pages<'a> {
         }
         Ok(page)
     }
+}
+
+/// How many contacts these campaigns match, those under way counted again if `follows`:
+/// what a plan or an apply of them goes through.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn size<'c>(
+    store: &Store,
+    config: &Config,
+    campaigns: impl Iterator<Item = &'c Campaign>,
+    now: Timestamp,
+    follows: bool,
+) -> Result<u64, StoreError> {
+    let mut size = 0;
+    for campaign in campaigns {
+        if let Some(occasion) = Occasion::next(campaign, &company_zone(config), now) {
+            size += store.count_candidates(&campaign.audience, occasion.reference).await?;
+        }
+        if follows {
+            let plans = store.count_plans(&campaign.id).await?;
+            size += plans.iter().filter(|plan| plan.state == PlanState::Active).map(|plan| plan.count).sum::<u64>();
+        }
+    }
+    Ok(size)
 }
 
 /// The company's own zone.

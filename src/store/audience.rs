@@ -69,10 +69,12 @@ const COLUMNS: &str = "
                     AND s.value = SUBSTR(p.folded, INSTR(p.folded, '@') + 1) WHERE p.contact_id = c.id AND p.channel = 'email') THEN 1
              ELSE 0 END AS BIGINT) AS suppressed,
         (SELECT COUNT(*) FROM plan q WHERE q.account_id = c.account_id AND q.state = 'active' AND q.contact_id <> c.id) AS busy_colleagues,
-        CAST(CASE WHEN EXISTS (SELECT 1 FROM plan q WHERE q.contact_id = c.id AND q.campaign = $3 AND q.run = $4) THEN 1 ELSE 0 END AS BIGINT) AS enrolled
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM plan q WHERE q.contact_id = c.id AND q.campaign = $3 AND q.run = $4) THEN 1 ELSE 0 END AS BIGINT) AS enrolled";
+
+/// Everybody who may be written about: what an unpublished import brought is not there yet.
+const PUBLISHED: &str = "
     FROM contact c JOIN account a ON a.id = c.account_id
-    WHERE (c.batch_id IS NULL OR EXISTS (SELECT 1 FROM batch b WHERE b.id = c.batch_id AND b.published_at IS NOT NULL))
-      AND (c.account_id, c.id) > ($1, $2)";
+    WHERE (c.batch_id IS NULL OR EXISTS (SELECT 1 FROM batch b WHERE b.id = c.batch_id AND b.published_at IS NOT NULL))";
 
 /// Where a page of candidates ended: the company and the contact. The default is before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -157,7 +159,11 @@ impl Store {
         after: CandidatePlace,
         limit: i64,
     ) -> Result<Vec<Candidate>> {
-        let mut compiled = Compiled { text: COLUMNS.to_owned(), values: Vec::new(), first: 6 };
+        let mut compiled = Compiled {
+            text: format!("{COLUMNS} {PUBLISHED}\n AND (c.account_id, c.id) > ($1, $2)"),
+            values: Vec::new(),
+            first: 6,
+        };
         for part in compiled.rule(rule, reference) {
             compiled.text.push_str("\n AND ");
             compiled.text.push_str(&part);
@@ -176,6 +182,26 @@ impl Store {
             query.fetch_all(&mut *conn).await?
         });
         rows.into_iter().map(Candidate::try_from).collect()
+    }
+
+    /// How many contacts match `rule`, see [`Store::candidates`].
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn count_candidates(&self, rule: &Rule, reference: Timestamp) -> Result<u64> {
+        let mut compiled = Compiled { text: format!("SELECT COUNT(*) {PUBLISHED}"), values: Vec::new(), first: 1 };
+        for part in compiled.rule(rule, reference) {
+            compiled.text.push_str("\n AND ");
+            compiled.text.push_str(&part);
+        }
+        let count = reading!(self, conn => {
+            let mut query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(compiled.text));
+            for value in compiled.values {
+                query = query.bind(value);
+            }
+            query.fetch_one(&mut *conn).await?
+        });
+        Ok(count.unsigned_abs())
     }
 
     /// How many contacts were decided on at a run of a campaign, by the rule that left them
