@@ -65,7 +65,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
             Exit::Stop => break,
             Exit::Lost => daemon = begin(&store, &options.clock).await?,
             Exit::Reload(fresh) => {
-                if store.under_way(daemon).await? > 0 {
+                if store.unfinished(daemon).await? > 0 {
                     // Results that could not be written: only a daemon that has ended is taken over.
                     store.end_daemon(daemon, options.clock.now()).await?;
                     daemon = begin(&store, &options.clock).await?;
@@ -76,7 +76,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
             }
         }
     }
-    let unwritten = store.under_way(daemon).await?;
+    let unwritten = store.unfinished(daemon).await?;
     store.end_daemon(daemon, options.clock.now()).await?;
     store.close().await;
     if unwritten > 0 {

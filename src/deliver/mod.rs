@@ -98,8 +98,6 @@ impl Deliver {
     ) -> Result<Arc<Self>, DeliverError> {
         Ok(Arc::new(Self {
             ledger: Ledger::start(store.clone(), clock.clone(), daemon, stop.clone()),
-            mail: mail::Relays::new(&config)?,
-            ledger: Ledger::start(store.clone(), clock.clone(), daemon),
             mail: relays::Relays::new(&config)?,
             fax: fax::Line::new(&config)?,
             editions: editions::Editions::default(),

@@ -88,7 +88,7 @@ impl Store {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn under_way(&self, daemon: DaemonId) -> Result<i64> {
+    pub async fn unfinished(&self, daemon: DaemonId) -> Result<i64> {
         let count = reading!(self, conn => {
             sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM delivery WHERE state = 'handoff' AND claimed_by = $1")
                 .bind(daemon.0)
