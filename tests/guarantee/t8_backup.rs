@@ -9,11 +9,16 @@ use std::path::Path;
 
 use outreachd::clock::Clock;
 use outreachd::demo::mail_server::MailServer;
+use outreachd::model::act::Act;
 use outreachd::model::delivery::DeliveryState;
-use outreachd::store::{Migration, Store};
+use outreachd::model::id::COUNTER_BITS;
+use outreachd::store::{Migration, PauseScope, Store};
+use sqlx::{Connection, Executor};
 
 use crate::bench::{config_from, deliver_from, handoff};
 use crate::support::daemon::{Site, count, deliveries, notices, plans, soon};
+use crate::support::databases::fresh_postgres;
+use crate::support::services::postgres_url;
 
 /// One turn of every stage that sends, in this process.
 async fn turn(site: &Site, store: &Store) {
@@ -80,7 +85,7 @@ async fn t8_what_was_under_way_in_a_backup_is_uncertain_after_it() {
     let daemon = store.register_daemon(now).await.unwrap();
     let (lane, _) = store.waiting_lanes().await.unwrap().remove(0);
     let delivery = store.claim(daemon, &lane, now, 1).await.unwrap()[0].row.id;
-    let act = outreachd::model::act::Act::stage("test", now);
+    let act = Act::stage("test", now);
     assert_eq!(store.exchange(&act, daemon, &[], &[handoff(delivery)]).await.unwrap().begun.len(), 1);
     site.well(&["backup", "old.db"]).await;
     store.close().await;
@@ -148,4 +153,26 @@ async fn t8_a_restored_database_that_was_resumed_stays_so() {
 
 async fn open(file: &Path) -> Store {
     Store::open(&format!("sqlite:{}", file.display()), Migration::Refuse).await.unwrap()
+}
+
+#[tokio::test]
+async fn t8_a_copied_postgresql_database_is_paused_and_gives_ids_of_its_own() {
+    let Some(server) = postgres_url() else { return };
+    let url = fresh_postgres(&server, "t8_original").await;
+    let original = Store::open(&url, Migration::Apply).await.unwrap();
+    let act = Act::stage("run", Clock::System.now());
+    assert!(!original.settle(&act).await.unwrap(), "the first start");
+    assert!(!original.settle(&act).await.unwrap(), "each later one");
+    let before = original.new_response_id().await.unwrap();
+    original.close().await;
+
+    let copy = fresh_postgres(&server, "t8_copy").await;
+    let mut admin = sqlx::PgConnection::connect(&server).await.unwrap();
+    admin.execute("DROP DATABASE outreachd_test_t8_copy").await.unwrap();
+    admin.execute("CREATE DATABASE outreachd_test_t8_copy TEMPLATE outreachd_test_t8_original").await.unwrap();
+    let copy = Store::open(&copy, Migration::Refuse).await.unwrap();
+    assert!(copy.settle(&act).await.unwrap());
+    assert_eq!(copy.pauses(act.at).await.unwrap()[0].scope, PauseScope::All);
+    assert!(copy.new_response_id().await.unwrap().0 >> COUNTER_BITS > before.0 >> COUNTER_BITS);
+    assert!(!copy.settle(&act).await.unwrap(), "it is at home now");
 }
