@@ -15,6 +15,7 @@ mod doctor;
 mod import;
 mod init;
 mod layout;
+mod login;
 mod manager;
 pub mod mistakes;
 mod output;
@@ -103,6 +104,8 @@ enum Command {
     Responses(responses::Args),
     /// Find out what is wrong with relay, mailbox, gateway, names, disk and database
     Doctor(doctor::Args),
+    /// Log in to a relay or a mailbox by OAuth, once, with a person's consent
+    Login(login::Args),
     /// Write a consistent copy of the database, while the daemon runs
     Backup(backup::Args),
     /// Put a backup in the place of the database; sending starts paused
@@ -181,6 +184,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Deliveries(args) => deliveries::run(&session, args),
         Command::Responses(args) => responses::run(&session, args),
         Command::Doctor(args) => doctor::run(&session, args),
+        Command::Login(args) => login::run(&session, args),
         Command::Backup(args) => backup::run(&session, args),
         Command::Restore(args) => restore::run(&session, args),
     }

@@ -24,6 +24,7 @@ mod lanes;
 mod ledger;
 mod letter;
 mod mail;
+mod refused;
 mod relays;
 mod rests;
 mod slots;

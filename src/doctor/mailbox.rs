@@ -111,7 +111,9 @@ mod tests {
             ca_file: None,
             username: Some(username.into()),
             password: None,
+            oauth: None,
             folder: "INBOX".into(),
+            sent: None,
             poll_s: 30,
         }
     }

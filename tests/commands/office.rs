@@ -10,6 +10,7 @@ use outreachd::model::campaign::{Campaign, Condition, From, Late, Rule, Start, S
 use outreachd::model::delivery::{DeliveryState, Purpose};
 use outreachd::model::id::{DeliveryId, UserId};
 use outreachd::model::language::Language;
+use outreachd::model::limit::Limit;
 use outreachd::model::plan::{Enrolment, LeftOut};
 use outreachd::store::{
     AttemptState, ClientRecord, Finish, Handoff, Migration, NewDelivery, NewRevision, Release, Store,
@@ -175,6 +176,7 @@ fn campaign() -> Campaign {
         start: Start::Date("2027-03-01".parse().unwrap()),
         audience: Rule(vec![Condition::Country(vec!["SE".into()])]),
         holdout_percent: 0,
+        limit: Limit::default(),
         send: Window {
             days: [jiff::civil::Weekday::Monday.into()].into(),
             from: jiff::civil::time(8, 30, 0, 0),

@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use crate::support::databases::{Database, sqlite};
 
 /// What a relay's section says for timers of one second.
-pub const SHORT_TIMERS: &str = "command_timeout_s = 1\nfinal_timeout_s = 1";
+pub const SHORT_TIMERS: &str =
+    "timeouts = { greeting_s = 1, command_s = 1, mail_s = 1, recipient_s = 1, data_s = 1, block_s = 1, dot_s = 1 }";
 
 /// The stage and what it stands on.
 pub struct Bench {

@@ -17,7 +17,7 @@ fn t9_the_unit_waits_longer_than_the_final_dot_may_take() {
     let unit = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/outreachd.service")).unwrap();
     let stop = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")).unwrap();
     let stop_s: u64 = stop.parse().unwrap();
-    let dot_s = Relay::new("main", "127.0.0.1", 25, Tls::None).final_timeout_s;
+    let dot_s = Relay::new("main", "127.0.0.1", 25, Tls::None).timeouts.dot_s;
     assert!(stop_s >= dot_s + 60, "TimeoutStopSec={stop_s}, and an answer to the dot may take {dot_s} s");
     assert!(unit.lines().any(|line| line == "KillMode=mixed"), "SIGTERM goes to the daemon");
 }

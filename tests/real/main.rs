@@ -6,6 +6,7 @@ mod company;
 mod main_job;
 #[path = "../support/mod.rs"]
 mod support;
+mod uncertain;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

@@ -89,8 +89,7 @@ pub fn config(relay_port: u16, more: &str) -> Config {
         host = "127.0.0.1"
         port = {relay_port}
         tls = "none"
-        command_timeout_s = 5
-        final_timeout_s = 5
+        timeouts = {{ greeting_s = 5, command_s = 5, mail_s = 5, recipient_s = 5, data_s = 5, block_s = 5, dot_s = 5 }}
         {more}
         "#
     );
@@ -156,6 +155,15 @@ impl TestApp {
             CancellationToken::new(),
         );
         Self { store, config, keys, clock, relay, deliver: deliver.unwrap(), daemon, database: Default::default() }
+    }
+
+    /// The same with another configuration: another relay.
+    pub fn configured(self, config: Config) -> Self {
+        let config = Arc::new(config);
+        let clock = Clock::Manual(self.clock.clone());
+        let (store, keys, stop) = (self.store.clone(), self.keys.clone(), CancellationToken::new());
+        let deliver = Deliver::new(store, Arc::clone(&config), keys, clock, self.daemon, stop);
+        Self { config, deliver: deliver.unwrap(), ..self }
     }
 
     /// Keeps a database for as long as this lives.
