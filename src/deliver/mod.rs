@@ -85,6 +85,8 @@ pub struct Deliver {
     turns: budget::Turns,
     /// A turn failed, perhaps one before a reload: what it had claimed must be set free.
     unclean: AtomicBool,
+    /// A turn came back with an error: what it left handed off must be taken back.
+    came_back: AtomicBool,
 }
 
 impl Deliver {
@@ -103,6 +105,7 @@ impl Deliver {
         Ok(Arc::new(Self {
             ledger: Ledger::start(store.clone(), clock.clone(), daemon),
             signers: Signers::load(&config)?,
+            ledger: Ledger::start(store.clone(), clock.clone(), daemon, stop.clone()),
             mail: relays::Relays::new(&config)?,
             fax: fax::Line::new(&config)?,
             editions: editions::Editions::default(),
@@ -110,6 +113,7 @@ impl Deliver {
             slots: slots::Slots::new(&config),
             turns: budget::Turns::default(),
             unclean: AtomicBool::new(true),
+            came_back: AtomicBool::new(false),
             store,
             config,
             keys,
@@ -126,21 +130,25 @@ impl Deliver {
     /// The store does not answer. What was claimed and not begun stays claimed until the
     /// next turn sets it free.
     pub async fn turn(self: &Arc<Self>, now: Timestamp) -> Result<Turn, DeliverError> {
-        if self.unclean.swap(true, Ordering::AcqRel) {
-            self.store.free_claims(self.daemon).await?;
-        }
-        let turn = self.work(now).await?;
-        self.unclean.store(false, Ordering::Release);
-        Ok(turn)
-    }
-
-    async fn work(self: &Arc<Self>, now: Timestamp) -> Result<Turn, DeliverError> {
         let turn = self.poll_faxes(now).await?;
         if !self.ledger.is_healthy() {
             // Results that could not be written are tried again by the ledger; nothing new begins.
             return Ok(Turn { done: turn.done, next_at: earliest(turn.next_at, Some(after(now, COOL_DOWN))) });
         }
-        Ok(turn.and(self.run_lanes(now).await?))
+        // Every session of a turn that came back has ended and every result is written: of what
+        // still stands as handed off no body has left. A turn that was dropped proves nothing.
+        if self.came_back.load(Ordering::Acquire) {
+            self.store.take_back(self.daemon, now).await?;
+            self.came_back.store(false, Ordering::Release);
+        }
+        if self.unclean.swap(true, Ordering::AcqRel) {
+            self.store.free_claims(self.daemon).await?;
+        }
+        let lanes = self.run_lanes(now).await;
+        self.came_back.store(lanes.is_err(), Ordering::Release);
+        let lanes = lanes?;
+        self.unclean.store(false, Ordering::Release);
+        Ok(turn.and(lanes))
     }
 
     /// Leaves a way alone for a while.
