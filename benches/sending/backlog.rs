@@ -28,7 +28,10 @@ type Copied = (&'static str, &'static [(&'static str, &'static str)]);
 /// In an order that foreign keys allow.
 const TABLES: [Copied; 7] = [
     ("account", &[("id", "F + k"), ("name", "t.name || ' ' || k"), ("folded", "t.folded || ' ' || k")]),
-    ("contact", &[("id", "F + k"), ("account_id", "F + k"), ("name", "t.name || ' ' || k"), ("folded", "t.folded || ' ' || k")]),
+    (
+        "contact",
+        &[("id", "F + k"), ("account_id", "F + k"), ("name", "t.name || ' ' || k"), ("folded", "t.folded || ' ' || k")],
+    ),
     ("contact_point", &[("id", "F + k"), ("contact_id", "F + k"), ("address", ADDRESS), ("folded", ADDRESS)]),
     ("consent", &[("id", "F + k"), ("contact_id", "F + k")]),
     ("membership", &[("contact_id", "F + k")]),
@@ -78,7 +81,7 @@ pub fn configuration(port: u16, sessions: usize) -> Result<Arc<Config>> {
         port = {port}
         tls = "none"
         sessions = {sessions}
-        messages_per_session = 1000000
+        messages_per_session = 100000
         "#
     );
     let read = config::parse(Path::new("bench.toml"), &text, &[]);
@@ -93,7 +96,9 @@ pub async fn seed(url: &str, count: usize) -> Result<()> {
     let copies = i64::try_from(count)? - 1;
     if url.starts_with("sqlite:") {
         let mut conn = SqliteConnection::connect(url).await?;
-        sqlx::raw_sql("PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; PRAGMA journal_mode = WAL").execute(&mut conn).await?;
+        sqlx::raw_sql("PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; PRAGMA journal_mode = WAL")
+            .execute(&mut conn)
+            .await?;
         for (table, differs) in TABLES {
             let columns = "SELECT name FROM pragma_table_info($1)";
             let columns: Vec<String> = sqlx::query_scalar(columns).bind(table).fetch_all(&mut conn).await?;

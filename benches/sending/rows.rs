@@ -174,7 +174,9 @@ impl Bench {
     /// Two daemons on one PostgreSQL against one.
     async fn daemons(&self) -> Result<()> {
         let Ok(server) = std::env::var("OUTREACHD_TEST_DATABASE_URL") else {
-            println!("daemons    skipped: OUTREACHD_TEST_DATABASE_URL names no PostgreSQL whose user may make databases");
+            println!(
+                "daemons    skipped: OUTREACHD_TEST_DATABASE_URL names no PostgreSQL whose user may make databases"
+            );
             return Ok(());
         };
         let letters = self.letters();

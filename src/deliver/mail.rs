@@ -1,8 +1,9 @@
 //! The mail lanes: each session of a relay takes letter by letter from its feed.
 //!
-//! A session is a task of its own. The result of a letter is written with the handoff of
-//! the next one, and that commit is under way together with MAIL, RCPT and DATA; the body
-//! leaves when both are done. So there is one handoff a session of which nobody knows, never two.
+//! A session is a task of its own. While a letter's commands and its handoff's commit are
+//! under way the next letter is rendered, so that the result of the one and the handoff of
+//! the other are written in one commit. The body leaves when both are done. So there is one
+//! handoff a session whose end nobody knows, never two.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -115,12 +116,20 @@ impl Deliver {
     }
 }
 
+/// A letter that is ready to leave.
+struct Ready {
+    due: Due,
+    outgoing: Outgoing,
+}
+
 /// How a letter's transaction ended.
 enum Sent {
-    /// With a result; the session may go on if it is usable. Behind it, when it is written.
+    /// With a result; behind it, when that is written.
     Told(Receipt),
-    /// Without one: the letter was given back, or is to be.
+    /// Without one: it was given back.
     Returned,
+    /// The session had grown old: a new one takes the letter.
+    Again(Box<Ready>),
 }
 
 impl Work {
@@ -138,14 +147,24 @@ impl Work {
     async fn session(self: Arc<Self>) {
         let mut open: Option<Session> = None;
         let mut last: Option<Receipt> = None;
-        while let Some(due) = self.feed.next().await {
-            let Some(outgoing) = self.outgoing(&due) else { continue };
-            let Some(mut session) = self.connected(open.take()).await else {
-                self.feed.put_back(due).await;
+        let mut next = self.prepare().await;
+        while let Some(ready) = next.take() {
+            let connected = if self.feed.is_over() { None } else { self.connected(open.take()).await };
+            let Some(mut session) = connected else {
+                self.feed.put_back(ready.due).await;
                 break;
             };
-            if let Sent::Told(receipt) = self.send(&mut session, due, outgoing).await {
-                last = Some(receipt);
+            let (sent, prepared) = self.send(&mut session, ready).await;
+            next = prepared;
+            match sent {
+                Sent::Told(receipt) => last = Some(receipt),
+                Sent::Returned => {}
+                // Its handoff stands, so it goes before all others: there is never a second one.
+                Sent::Again(ready) => {
+                    if let Some(other) = next.replace(*ready) {
+                        self.feed.put_back(other.due).await;
+                    }
+                }
             }
             open = Some(session).filter(Session::is_usable);
         }
@@ -155,6 +174,16 @@ impl Work {
         }
         if let Some(session) = open {
             session.quit().await;
+        }
+    }
+
+    /// The next letter that may leave, rendered.
+    async fn prepare(&self) -> Option<Ready> {
+        loop {
+            let due = self.feed.next().await?;
+            if let Some(outgoing) = self.outgoing(&due) {
+                return Some(Ready { due, outgoing });
+            }
         }
     }
 
@@ -205,15 +234,21 @@ impl Work {
         }
     }
 
-    /// One transaction: the commands and the handoff's commit side by side, then the body.
-    async fn send(&self, session: &mut Session, due: Due, outgoing: Outgoing) -> Sent {
-        let Outgoing { bytes, return_path, handoff, token, .. } = outgoing;
-        let envid = format!("d{token}");
-        let to = &due.claimed.row.address;
-        let envelope = Envelope { from: &return_path, to, size: bytes.len(), envid: Some(&envid) };
-        if let Err(refused) = smtp::check_message(&bytes) {
-            return self.finish(&due, due.begun, &refused).await;
+    /// One transaction: the commands, the handoff's commit and the next letter's rendering side
+    /// by side, then the body. Gives the next letter too.
+    async fn send(&self, session: &mut Session, ready: Ready) -> (Sent, Option<Ready>) {
+        if let Err(refused) = smtp::check_message(&ready.outgoing.bytes) {
+            let told = self.finish(&ready.due, ready.due.begun, &refused).await;
+            return (told, self.prepare().await);
         }
+        let Ready { due, outgoing } = &ready;
+        let envid = format!("d{}", outgoing.token);
+        let envelope = Envelope {
+            from: &outgoing.return_path,
+            to: &due.claimed.row.address,
+            size: outgoing.bytes.len(),
+            envid: Some(&envid),
+        };
         let (is_fresh, has_answered) = (session.sent() == 0, AtomicBool::new(false));
         let commands = async {
             let answers = session.begin(&envelope).await;
@@ -223,26 +258,26 @@ impl Work {
         let commit = async {
             let begun = match due.begun {
                 Some(attempt) => Ok(attempt),
-                None => self.deliver.ledger.begin(handoff).await,
+                None => self.deliver.ledger.begin(outgoing.handoff.clone()).await,
             };
             (begun, has_answered.load(Ordering::Acquire))
         };
-        let (answers, (begun, is_new)) = tokio::join!(commands, commit);
+        let (answers, (begun, is_new), next) = tokio::join!(commands, commit, self.prepare());
         let attempt = match begun {
             Ok(attempt) => attempt,
-            Err(no) => return self.keep_back(due, no).await,
+            Err(no) => return (self.keep_back(ready.due, no).await, next),
         };
         if let Err(verdict) = answers {
-            return self.not_begun(due, attempt, is_fresh, verdict).await;
+            return (self.not_begun(ready, attempt, is_fresh, verdict).await, next);
         }
         // A relay may take minutes to answer, and a client who opted out meanwhile is right.
         // After a 354 only a broken connection takes the message back (RFC 5321 4.1.1.4).
-        if !is_new && let Some(no) = self.look_again(&due).await {
-            return self.keep_back(due, no).await;
+        if !is_new && let Some(no) = self.look_again(due).await {
+            return (self.keep_back(ready.due, no).await, next);
         }
-        let verdict = session.body(&bytes).await;
+        let verdict = session.body(&outgoing.bytes).await;
         self.cool_if_busy(&verdict);
-        self.finish(&due, Some(attempt), &verdict).await
+        (self.finish(due, Some(attempt), &verdict).await, next)
     }
 
     /// Why a letter may not leave after all, although its handoff is committed.
@@ -272,12 +307,12 @@ impl Work {
 
     /// A letter whose handoff stands and whose commands the relay did not take: nothing of its
     /// body has left, so this is never uncertain.
-    async fn not_begun(&self, due: Due, attempt: AttemptId, is_fresh: bool, verdict: Verdict) -> Sent {
+    async fn not_begun(&self, mut ready: Ready, attempt: AttemptId, is_fresh: bool, verdict: Verdict) -> Sent {
         match &verdict {
             // A session that had grown old says nothing about this letter: a new one takes it.
             Verdict::NotSent(_) if !is_fresh => {
-                self.feed.put_back(Due { begun: Some(attempt), ..due }).await;
-                return Sent::Returned;
+                ready.due.begun = Some(attempt);
+                return Sent::Again(Box::new(ready));
             }
             // A new session that ends at this letter may end at it again: the try counts, so that
             // a letter the relay cannot stomach does not stand before all others for ever.
@@ -288,7 +323,7 @@ impl Work {
             }
             _ => self.cool_if_busy(&verdict),
         }
-        self.finish(&due, Some(attempt), &verdict).await
+        self.finish(&ready.due, Some(attempt), &verdict).await
     }
 
     /// A 421 asks for quiet (RFC 5321 4.2.1).

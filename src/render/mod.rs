@@ -25,6 +25,7 @@ mod mention;
 pub mod merge;
 mod mistake;
 mod page;
+mod quoted;
 mod set;
 mod shield;
 mod text;

@@ -357,11 +357,13 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(10));
+        .busy_timeout(Duration::from_secs(10))
+        // 16 MB of log between checkpoints: a page that many commits touch is copied once.
+        .pragma("wal_autocheckpoint", "4000");
     let writer = SqlitePoolOptions::new()
         .max_connections(1)
         .after_release(|conn, _| Box::pin(is_outside_transactions(conn)))
-        .connect_with(options.clone())
+        .connect_with(options.clone().pragma("cache_size", "-16384"))
         .await
         .map_err(|error| fail(unopened(path, &error)))?;
     let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await;

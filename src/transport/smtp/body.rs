@@ -20,25 +20,29 @@ pub fn check_message(message: &[u8]) -> Result<(), Verdict> {
     flaw(message).map_or(Ok(()), |why| Err(Verdict::Rejected(Reply::made_here(554, "5.6.0", why))))
 }
 
-/// What is wrong with the message, if anything.
+/// What is wrong with the message, if anything. Looks for single bytes in whole lines, as
+/// each mail passes here on its way out.
 fn flaw(message: &[u8]) -> Option<&'static str> {
-    let mut line_bytes = 0;
-    let mut previous = 0;
-    for &byte in message {
-        if (previous == b'\r') != (byte == b'\n') {
-            return Some("the message has a bare CR or LF");
+    const BARE: &str = "the message has a bare CR or LF";
+    if message.contains(&0) {
+        return Some("the message has a NUL");
+    }
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
+        let text = match line.strip_suffix(b"\n") {
+            Some(text) => match text.strip_suffix(b"\r") {
+                Some(text) => text,
+                None => return Some(BARE),
+            },
+            None => line,
+        };
+        if text.contains(&b'\r') {
+            return Some(BARE);
         }
-        match byte {
-            0 => return Some("the message has a NUL"),
-            b'\r' | b'\n' => line_bytes = 0,
-            _ => line_bytes += 1,
-        }
-        if line_bytes > MAX_LINE_BYTES {
+        if text.len() > MAX_LINE_BYTES {
             return Some("the message has a line over 998 bytes");
         }
-        previous = byte;
     }
-    (previous == b'\r').then_some("the message has a bare CR or LF")
+    None
 }
 
 /// The message with its dots doubled (RFC 5321 4.5.2), ended by CRLF and without the final dot.
