@@ -16,7 +16,8 @@ pub(super) fn encode(text: &str) -> Vec<u8> {
         }
         let mut rest = piece.as_bytes();
         while let Some(first) = rest.first() {
-            let plain = rest.iter().take(COLUMNS - line.column).take_while(|byte| is_plain(**byte)).count();
+            let room = &rest[..rest.len().min(COLUMNS - line.column)];
+            let plain = room.iter().position(|byte| !is_plain(*byte)).unwrap_or(room.len());
             if plain > 0 {
                 line.out.extend_from_slice(&rest[..plain]);
                 line.column += plain;

@@ -20,29 +20,20 @@ pub fn check_message(message: &[u8]) -> Result<(), Verdict> {
     flaw(message).map_or(Ok(()), |why| Err(Verdict::Rejected(Reply::made_here(554, "5.6.0", why))))
 }
 
-/// What is wrong with the message, if anything. Looks for single bytes in whole lines, as
-/// each mail passes here on its way out.
+/// What is wrong with the message, if anything. Counts over the whole message, which the
+/// compiler turns into wide instructions: each mail passes here twice on its way out.
 fn flaw(message: &[u8]) -> Option<&'static str> {
-    const BARE: &str = "the message has a bare CR or LF";
-    if message.contains(&0) {
+    let count = |wanted: u8| message.iter().filter(|byte| **byte == wanted).count();
+    let pairs = message.iter().zip(message.get(1..).unwrap_or_default());
+    let ends = pairs.filter(|pair| *pair.0 == b'\r' && *pair.1 == b'\n').count();
+    if count(b'\r') != ends || count(b'\n') != ends {
+        return Some("the message has a bare CR or LF");
+    }
+    if count(0) > 0 {
         return Some("the message has a NUL");
     }
-    for line in message.split_inclusive(|byte| *byte == b'\n') {
-        let text = match line.strip_suffix(b"\n") {
-            Some(text) => match text.strip_suffix(b"\r") {
-                Some(text) => text,
-                None => return Some(BARE),
-            },
-            None => line,
-        };
-        if text.contains(&b'\r') {
-            return Some(BARE);
-        }
-        if text.len() > MAX_LINE_BYTES {
-            return Some("the message has a line over 998 bytes");
-        }
-    }
-    None
+    let is_long = |line: &[u8]| line.strip_suffix(b"\r").unwrap_or(line).len() > MAX_LINE_BYTES;
+    message.split(|byte| *byte == b'\n').any(is_long).then_some("the message has a line over 998 bytes")
 }
 
 /// The message with its dots doubled (RFC 5321 4.5.2), ended by CRLF and without the final dot.
