@@ -5,6 +5,7 @@
 //! serves the campaign files too.
 
 pub mod keys;
+pub mod limits;
 mod load;
 mod overlay;
 mod secret;
@@ -14,14 +15,19 @@ pub mod shape;
 pub mod table;
 pub mod value;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::civil::Time;
 use secrecy::SecretString;
 
 use crate::model::address::{EmailAddress, PhoneNumber};
+use crate::model::lane::{Lane, OTHER, Stream};
 use crate::model::language::Language;
+use crate::model::limit::{Limit, Scope};
+use crate::model::mistake::Mistake;
 use crate::model::text::Line;
+use crate::policy::providers::Providers;
 
 pub use load::{ConfigError, load, parse};
 pub use secret::{SecretError, SecretRef};
@@ -51,6 +57,8 @@ pub struct Config {
     pub daemon: Daemon,
     /// Who is never to be written to more than once at a time.
     pub limits: Limits,
+    /// How fast letters leave.
+    pub pace: Pace,
 }
 
 /// `[company]`: who we are.
@@ -159,6 +167,8 @@ pub struct Relay {
     /// Seconds to wait for the answer to the final dot. RFC 5321 4.5.3.2 asks for 600:
     /// a short one makes duplicates.
     pub final_timeout_s: u64,
+    /// The relay that takes its letters while it cannot be reached.
+    pub backup: Option<String>,
 }
 
 /// How a connection to a mail server is protected.
@@ -252,10 +262,18 @@ impl Default for Digest {
 }
 
 /// `[daemon]`: the daemon itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Daemon {
     /// A URL that is fetched every minute while all is well, so that silence is noticed.
     pub heartbeat_url: Option<String>,
+    /// How long a daemon may be silent before the others on its PostgreSQL take it for dead.
+    pub lease_s: u64,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self { heartbeat_url: None, lease_s: 30 }
+    }
 }
 
 /// `[limits]`: how much at once.
@@ -270,6 +288,33 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { contacts_per_account: 1, attempts: 12 }
+    }
+}
+
+/// `[[limit]]` and `[[provider]]`: how fast letters leave.
+#[derive(Clone, Debug, Default)]
+pub struct Pace {
+    /// What each thing that is named may do.
+    pub limits: BTreeMap<Scope, Limit>,
+    /// What each recipient domain may get that has neither a limit of its own nor a provider.
+    pub each_domain: Option<Limit>,
+    /// Which provider takes the mail of which domains.
+    pub providers: Providers,
+    /// What to say of a campaign that a limit names, if there is none of that name.
+    pub campaigns: BTreeMap<String, Mistake>,
+}
+
+impl Pace {
+    /// Whether some limit depends on who gets the letter.
+    pub fn limits_recipients(&self) -> bool {
+        let of_recipient = |scope: &Scope| matches!(scope, Scope::Domain(_) | Scope::Provider(_));
+        self.each_domain.is_some() || self.limits.keys().any(of_recipient)
+    }
+
+    /// The limit of a recipient domain, if it has one of its own.
+    pub fn domain(&self, name: &str) -> Option<Limit> {
+        let own = self.limits.get(&Scope::Domain(name.to_owned())).copied();
+        own.or_else(|| self.each_domain.filter(|_| self.providers.of(name) == OTHER))
     }
 }
 
@@ -289,6 +334,7 @@ impl Relay {
             messages_per_session: 100,
             command_timeout_s: 300,
             final_timeout_s: 600,
+            backup: None,
         }
     }
 }
@@ -308,5 +354,11 @@ impl Config {
             Some(id) => self.relays.iter().find(|relay| relay.id == *id),
             None => self.relays.first(),
         }
+    }
+
+    /// The lane of a mail of `sender` by `relay` to an address at `domain`.
+    pub fn mail_lane(&self, sender: &Sender, relay: &Relay, stream: Stream, domain: &str) -> Lane {
+        let provider = self.pace.providers.of(domain).to_owned();
+        Lane::Email { relay: relay.id.clone(), sender: sender.id.clone(), stream, provider }
     }
 }

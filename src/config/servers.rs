@@ -1,5 +1,6 @@
 //! The sections that name a server: relay, mailbox, fax gateway.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use super::sections::{Site, read_id};
@@ -17,7 +18,18 @@ struct Endpoint {
     tls: Option<Tls>,
 }
 
-pub(super) fn read_relay(mut table: Table<'_>, site: &Site) -> Option<(Relay, Range<usize>)> {
+/// What a relay names as its backup, and where: looked at when all relays are read.
+pub(super) struct Backup {
+    pub(super) of: Option<String>,
+    pub(super) name: String,
+    pub(super) span: Range<usize>,
+}
+
+pub(super) fn read_relay(
+    mut table: Table<'_>,
+    site: &Site,
+    backups: &RefCell<Vec<Backup>>,
+) -> Option<(Relay, Range<usize>)> {
     let id = read_id(&mut table);
     let host = table.need("host");
     let port = table.need("port");
@@ -30,6 +42,12 @@ pub(super) fn read_relay(mut table: Table<'_>, site: &Site) -> Option<(Relay, Ra
     let messages = count("messages_per_session", 100, 100_000);
     let command_timeout = count("command_timeout_s", 300, 3600);
     let final_timeout = count("final_timeout_s", 600, 3600);
+    let backup = table.take("backup").and_then(|value| {
+        let (span, name) = (value.span(), value.text()?);
+        let of = id.as_ref().map(|(id, _)| id.clone());
+        backups.borrow_mut().push(Backup { of, name: name.clone(), span });
+        Some(name)
+    });
     let (id, span) = id?;
     let relay = Relay {
         id,
@@ -44,6 +62,7 @@ pub(super) fn read_relay(mut table: Table<'_>, site: &Site) -> Option<(Relay, Ra
         messages_per_session: usize::try_from(messages?).ok()?,
         command_timeout_s: command_timeout?,
         final_timeout_s: final_timeout?,
+        backup,
     };
     Some((relay, span))
 }

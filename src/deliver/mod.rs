@@ -14,20 +14,23 @@
 //! What a result means is decided in [`decide`], which is pure.
 
 mod batch;
+mod budget;
 mod decide;
 mod editions;
 mod fax;
 mod feed;
 mod frozen;
+mod lanes;
 mod ledger;
 mod letter;
 mod mail;
+mod relays;
 mod rests;
+mod slots;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -69,9 +72,11 @@ pub struct Deliver {
     stop: CancellationToken,
     ledger: Ledger,
     editions: editions::Editions,
-    mail: mail::Relays,
+    mail: relays::Relays,
     fax: fax::Line,
     rests: Rests,
+    slots: slots::Slots,
+    turns: budget::Turns,
     /// A turn failed, perhaps one before a reload: what it had claimed must be set free.
     unclean: AtomicBool,
 }
@@ -91,10 +96,12 @@ impl Deliver {
     ) -> Result<Arc<Self>, DeliverError> {
         Ok(Arc::new(Self {
             ledger: Ledger::start(store.clone(), clock.clone(), daemon),
-            mail: mail::Relays::new(&config)?,
+            mail: relays::Relays::new(&config)?,
             fax: fax::Line::new(&config)?,
             editions: editions::Editions::default(),
             rests: Rests::default(),
+            slots: slots::Slots::new(&config),
+            turns: budget::Turns::default(),
             unclean: AtomicBool::new(true),
             store,
             config,
@@ -121,45 +128,22 @@ impl Deliver {
     }
 
     async fn work(self: &Arc<Self>, now: Timestamp) -> Result<Turn, DeliverError> {
-        let mut turn = self.poll_faxes(now).await?;
+        let turn = self.poll_faxes(now).await?;
         if !self.ledger.is_healthy() {
             // Results that could not be written are tried again by the ledger; nothing new begins.
             return Ok(Turn { done: turn.done, next_at: earliest(turn.next_at, Some(after(now, COOL_DOWN))) });
         }
-        let waiting = self.store.waiting_lanes().await?;
-        // Side by side: a relay that is slow holds up no other, and no fax.
-        let lanes = waiting.iter().filter(|_| !self.stop.is_cancelled()).map(|(lane, due_at)| async move {
-            if *due_at > now { Ok(Turn { done: 0, next_at: Some(*due_at) }) } else { self.lane(lane, now).await }
-        });
-        for lane in join_all(lanes).await {
-            turn = turn.and(lane?);
-        }
-        Ok(turn)
+        Ok(turn.and(self.run_lanes(now).await?))
     }
 
-    async fn lane(self: &Arc<Self>, lane: &str, now: Timestamp) -> Result<Turn, DeliverError> {
-        if let Some(until) = self.rests.until(lane, now) {
-            return Ok(Turn { done: 0, next_at: Some(until) });
-        }
-        let done = match lane.split_once('/') {
-            Some(("email", relay)) => self.mail_lane(lane, relay, now).await?,
-            _ => self.fax_lane(lane, now).await?,
-        };
-        let next_at = match self.rests.until(lane, now) {
-            Some(until) => Some(until),
-            None => self.store.next_due_at(lane, now).await?,
-        };
-        Ok(Turn { done, next_at })
+    /// Leaves a way alone for a while.
+    fn cool(&self, way: &str, pause: SignedDuration) {
+        self.rests.rest(way, after(self.clock.now(), pause));
     }
 
-    /// Leaves a lane alone for a while.
-    fn cool(&self, lane: &str, pause: SignedDuration) {
-        self.rests.rest(lane, after(self.clock.now(), pause));
-    }
-
-    /// Leaves a lane alone because it failed; says whether that is news.
-    fn failed(&self, lane: &str, why: &str, pause: Pause) -> bool {
-        self.rests.failed(lane, why, pause, self.clock.now())
+    /// Leaves a way alone because it failed; says whether that is news.
+    fn failed(&self, way: &str, why: &str, pause: Pause) -> bool {
+        self.rests.failed(way, why, pause, self.clock.now())
     }
 
     /// Each relay and the fax gateway, and why nothing leaves by it, if so.

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::daemons::has_ended;
 use super::deliveries::{COLUMNS, DeliverySql};
-use super::words::{instant, maybe_instant, micros, rows, word};
+use super::words::{maybe_instant, micros, rows, word};
 use super::{DeliveryRow, Engine, Result, Store, reading, transaction};
 use crate::model::act::Act;
 use crate::model::delivery::DeliveryState;
@@ -95,7 +96,8 @@ pub(super) use blocked;
 pub(super) use paused;
 
 /// What is paused is not even looked at, so that it takes no place in a batch. Most are not:
-/// the whole rule is asked for those only that a pause covers.
+/// the whole rule is asked for those only that a pause covers. A daemon that was taken for
+/// dead gets nothing.
 macro_rules! due {
     () => {
         concat!(
@@ -103,7 +105,8 @@ macro_rules! due {
             paused!("$2"),
             " OR COALESCE(",
             blocked!("$2"),
-            ", '') <> 'paused')"
+            ", '') <> 'paused') AND NOT ",
+            has_ended!("$3")
         )
     };
 }
@@ -128,17 +131,6 @@ const END_TAKEN_BACK: &str = "
     UPDATE attempt SET state = 'retry', reply = 'taken back before its body', ended_at = $2
     WHERE state = 'handoff' AND daemon_id = $3 AND delivery_id IN (
         SELECT CAST(r.value->>'delivery' AS BIGINT) FROM json_each($1) AS r)";
-
-/// Jumps from lane to lane in the index of what is due: a GROUP BY would read a million entries
-/// to find one lane.
-const WAITING_LANES: &str = "
-    WITH RECURSIVE lanes(lane) AS (
-        SELECT MIN(d.lane) FROM delivery d WHERE d.state IN ('scheduled', 'retry')
-        UNION ALL
-        SELECT (SELECT MIN(d.lane) FROM delivery d WHERE d.state IN ('scheduled', 'retry') AND d.lane > lanes.lane)
-        FROM lanes WHERE lanes.lane IS NOT NULL)
-    SELECT lane, (SELECT MIN(d.due_at) FROM delivery d WHERE d.state IN ('scheduled', 'retry') AND d.lane = lanes.lane)
-    FROM lanes WHERE lane IS NOT NULL ORDER BY lane";
 
 const RELEASE: &str = "
     UPDATE delivery SET state = n.state, reason = n.reason, due_at = COALESCE(n.due_at, delivery.due_at),
@@ -211,16 +203,23 @@ impl Store {
         Ok(moved)
     }
 
-    /// The rule that forbids a delivery at `now`, if one does.
+    /// The rule that forbids a delivery whose handoff `daemon` began at `now`, if one does:
+    /// `not_ours` if others have taken the daemon for dead.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn forbidden(&self, delivery: DeliveryId, now: Timestamp) -> Result<Option<String>> {
-        const FORBIDDEN: &str = concat!("SELECT ", blocked!("$2"), " FROM delivery d WHERE d.id = $1");
+    pub async fn forbidden(&self, delivery: DeliveryId, daemon: DaemonId, now: Timestamp) -> Result<Option<String>> {
+        const FORBIDDEN: &str = concat!(
+            "SELECT ",
+            blocked!("$2"),
+            " FROM delivery d WHERE d.id = $1 AND d.claimed_by = $3 AND NOT ",
+            has_ended!("$3")
+        );
         let rule = reading!(self, conn => {
             sqlx::query_scalar::<_, Option<String>>(FORBIDDEN)
                 .bind(delivery.0)
                 .bind(micros(now))
+                .bind(daemon.0)
                 .fetch_optional(&mut *conn)
                 .await?
         });
@@ -260,17 +259,6 @@ impl Store {
             .await?
         });
         maybe_instant(at)
-    }
-
-    /// The lanes in which something waits, and since when or until when.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn waiting_lanes(&self) -> Result<Vec<(String, Timestamp)>> {
-        let rows = reading!(self, conn => {
-            sqlx::query_as::<_, (String, i64)>(WAITING_LANES).fetch_all(&mut *conn).await?
-        });
-        rows.into_iter().map(|(lane, at)| Ok((lane, instant(at)?))).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::claims::blocked;
 use super::consequences::apply_consequences;
+use super::daemons::has_ended;
 use super::words::{instant, maybe_instant, micros, parse, rows, word};
 use super::{Consequence, Result, Store, reading, transaction};
 use crate::model::act::Act;
@@ -153,7 +154,9 @@ const INSERT_ENDED_ATTEMPTS: &str = "
     FROM json_each($1) AS r JOIN delivery d ON d.id = CAST(r.value->>'delivery' AS BIGINT)
     WHERE r.value->>'attempt' IS NULL AND d.state = 'claimed' AND d.claimed_by = $3";
 
-/// A late result resolves an uncertain delivery that nobody has resolved; a stale fence moves nothing else.
+/// A late result resolves an uncertain delivery that nobody has resolved; a stale fence moves
+/// nothing else. Of an earlier try only that it was taken counts: a refusal of it says nothing
+/// about the later one.
 const FINISH_DELIVERIES: &str = "
     UPDATE delivery SET state = n.state, reason = n.reason, due_at = COALESCE(n.due_at, delivery.due_at),
         not_after = CASE WHEN n.due_at IS NULL THEN delivery.not_after ELSE n.not_after END,
@@ -167,7 +170,8 @@ const FINISH_DELIVERIES: &str = "
     WHERE delivery.id = n.delivery AND (
         (n.attempt IS NULL AND delivery.state = 'claimed' AND delivery.claimed_by = $3)
         OR (n.attempt IS NOT NULL AND delivery.state = 'handoff' AND delivery.claimed_by = $3)
-        OR (n.attempt IS NOT NULL AND delivery.state IN ('submitted', 'uncertain')))
+        OR (n.attempt IS NOT NULL AND delivery.state IN ('submitted', 'uncertain')
+            AND (n.state = 'accepted' OR delivery.tries = (SELECT a.number FROM attempt a WHERE a.id = n.attempt))))
     RETURNING delivery.id";
 
 const HANDOFF: &str = concat!(
@@ -177,7 +181,9 @@ const HANDOFF: &str = concat!(
                   r.value->>'message_id' AS message_id FROM json_each($1) AS r) AS n
      WHERE delivery.id = n.delivery AND delivery.id IN (
         SELECT d.id FROM delivery d WHERE d.id IN (SELECT CAST(CAST(q.value AS TEXT) AS BIGINT) FROM json_each($4) AS q)
-           AND d.state = 'claimed' AND d.claimed_by = $3 AND (",
+           AND d.state = 'claimed' AND d.claimed_by = $3 AND NOT ",
+    has_ended!("$3"),
+    " AND (",
     blocked!("$2"),
     ") IS NULL)
      RETURNING delivery.id"
