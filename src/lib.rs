@@ -29,7 +29,7 @@
 //!
 //! - Only [`store`] knows SQL, and no transaction crosses its face.
 //! - A message's first body byte leaves after its handoff is committed, and its
-//!   result is committed before anything else is claimed for that session.
+//!   result is committed with or before the session's next handoff.
 //! - Every delivery ends accepted, rejected, not sent or uncertain; an uncertain
 //!   one is never sent again by the program itself, unless the company wrote so.
 //! - Domain time is a parameter; only [`clock`] reads a clock.

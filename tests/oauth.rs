@@ -150,6 +150,7 @@ async fn a_mailbox_is_opened_by_token_and_by_another_where_the_first_is_refused(
         password: None,
         oauth: Some(account.clone()),
         folder: "INBOX".into(),
+        sent: None,
         poll_s: 30,
     };
     keep_refresh_token(&account, "refresh-0");

@@ -12,7 +12,6 @@ use outreachd::clock::Clock;
 use outreachd::config::{self, Config};
 use outreachd::model::act::Act;
 use outreachd::model::campaign::Campaign;
-use outreachd::model::id::ContactId;
 use outreachd::model::plan::Enrolment;
 use outreachd::render::TemplateSet;
 use outreachd::schedule;
@@ -81,7 +80,7 @@ pub fn configuration(port: u16, sessions: usize) -> Result<Arc<Config>> {
         port = {port}
         tls = "none"
         sessions = {sessions}
-        messages_per_session = 1000000
+        messages_per_session = 100000
         "#
     );
     let read = config::parse(Path::new("bench.toml"), &text, &[]);

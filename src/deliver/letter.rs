@@ -14,7 +14,7 @@ use crate::model::address::{Address, EmailAddress, PhoneNumber};
 use crate::model::campaign::From;
 use crate::model::language::Language;
 use crate::model::token::{TokenKeys, TokenPurpose};
-use crate::render::{self, FaxHead, Letter, ListId, MailHead, Subject, Unsubscribe, merge};
+use crate::render::{self, FaxHead, Letter, ListId, MailHead, RenderMistake, Subject, Unsubscribe, merge};
 use crate::store::{Claimed, Client, Handoff};
 
 /// What a letter is made from, read for a whole batch.
@@ -135,14 +135,13 @@ impl Materials<'_> {
     }
 
     fn letter(&self, template: &str, frozen: &Frozen, edition: &Edition) -> Result<render::Rendered, String> {
-        let subject = match &frozen.subject {
-            FrozenSubject::Template(template) => Subject::Template(template),
-            FrozenSubject::Thread(first, _) => Subject::Thread(first),
+        let subject = match (&frozen.subject, frozen.data.get("subject").and_then(Value::as_str)) {
+            (FrozenSubject::Thread(first, _), _) => Subject::Thread(first),
+            (FrozenSubject::Template(_), Some(subject)) => Subject::Rendered(subject),
+            (FrozenSubject::Template(source), None) => Subject::Template(source),
         };
         let letter = Letter { template, subject, data: &frozen.data, language: frozen.language };
-        edition.renderer.letter(&letter).map_err(|mistake| {
-            format!("letter `{template}`: {}", mistake.mistake(std::path::Path::new("templates")).message)
-        })
+        edition.renderer.letter(&letter).map_err(|mistake| in_words(template, mistake))
     }
 
     fn outgoing(
@@ -254,11 +253,12 @@ impl Materials<'_> {
             dkim: self.fresh_keys(sender, &sender.from),
         };
         // Follow-ups of the thread need the subject as the client saw it, not its template.
-        if let FrozenSubject::Template(_) = frozen.subject {
-            let template = frozen.template.clone().unwrap_or_default();
-            let rendered = self.letter(&template, &frozen, edition)?;
-            if let Some(links) = frozen.data.as_object_mut() {
-                links.insert("subject".into(), Value::String(rendered.subject));
+        if let (FrozenSubject::Template(source), Some(template)) = (&frozen.subject, &frozen.template) {
+            let (subject, data, language) = (Subject::Template(source), &frozen.data, frozen.language);
+            let rendered = edition.renderer.subject(&Letter { template, subject, data, language });
+            let rendered = rendered.map_err(|mistake| in_words(template, mistake))?;
+            if let Some(fields) = frozen.data.as_object_mut() {
+                fields.insert("subject".into(), Value::String(rendered));
             }
         }
         Ok(frozen)
@@ -323,6 +323,11 @@ impl Materials<'_> {
             dkim,
         })
     }
+}
+
+/// Why a letter cannot be rendered.
+fn in_words(template: &str, mistake: RenderMistake) -> String {
+    format!("letter `{template}`: {}", mistake.mistake(std::path::Path::new("templates")).message)
 }
 
 /// `address` with `+token` before its `@`; without it where the local part would grow beyond

@@ -103,7 +103,6 @@ impl Deliver {
         stop: CancellationToken,
     ) -> Result<Arc<Self>, DeliverError> {
         Ok(Arc::new(Self {
-            ledger: Ledger::start(store.clone(), clock.clone(), daemon),
             signers: Signers::load(&config)?,
             ledger: Ledger::start(store.clone(), clock.clone(), daemon, stop.clone()),
             mail: relays::Relays::new(&config)?,

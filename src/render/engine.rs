@@ -5,7 +5,8 @@
 //! Templates reach nothing but their data and their partials; what they write is
 //! capped, and partials cannot include themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use handlebars::{
     Context, Handlebars, RenderContext, RenderErrorReason, Renderable, Template, TemplateErrorReason, WriteOutput,
@@ -22,6 +23,8 @@ use crate::model::language::Language;
 use crate::model::mistake::did_you_mean;
 
 const LANGUAGES: [Language; 2] = [Language::Sv, Language::En];
+/// Compiled subjects that are kept; the letters of a thread have none.
+const MAX_LINES: usize = 64;
 const MAX_NESTING: usize = 32;
 /// Partials that one letter may come to include, counted with repetition.
 const MAX_PARTIALS: usize = 1_000;
@@ -40,12 +43,19 @@ pub(super) struct Engine {
     registries: BTreeMap<(Kind, Language), Handlebars<'static>>,
     /// What can go with a letter.
     pub(super) beside: Files,
+    /// Subjects that were compiled; a campaign has a few, and each of its letters has one.
+    lines: Mutex<HashMap<String, Arc<Compiled>>>,
 }
 
 impl Engine {
     /// Compiles a set and checks what can be checked without a contact.
     pub(super) fn new(set: &TemplateSet) -> Result<Self, Vec<TemplateMistake>> {
-        let mut engine = Self { files: BTreeMap::new(), registries: BTreeMap::new(), beside: set.all_files().clone() };
+        let mut engine = Self {
+            files: BTreeMap::new(),
+            registries: BTreeMap::new(),
+            beside: set.all_files().clone(),
+            lines: Mutex::default(),
+        };
         let mut mistakes = Vec::new();
         for (file, source) in set.iter() {
             let Some((kind, language, name)) = name_of(file) else { continue };
@@ -110,14 +120,28 @@ impl Engine {
         source: &str,
         data: &Context,
     ) -> Result<String, Vec<RenderMistake>> {
-        let compiled =
-            compile("subject", source).map_err(|found| found.into_iter().map(rendered).collect::<Vec<_>>())?;
+        let compiled = self.line(source)?;
         let mut search = Search::new(language, data.data());
         self.gaps(&mut search, Kind::Text, &compiled, &[]);
         if !search.found.is_empty() {
             return Err(search.found);
         }
         self.write(Kind::Text, language, &compiled, data).map_err(|mistake| vec![mistake])
+    }
+
+    fn line(&self, source: &str) -> Result<Arc<Compiled>, Vec<RenderMistake>> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(compiled) = lines.get(source) {
+            return Ok(Arc::clone(compiled));
+        }
+        let compiled =
+            compile("subject", source).map_err(|found| found.into_iter().map(rendered).collect::<Vec<_>>())?;
+        let compiled = Arc::new(compiled);
+        if lines.len() >= MAX_LINES {
+            lines.clear();
+        }
+        lines.insert(source.to_owned(), Arc::clone(&compiled));
+        Ok(compiled)
     }
 
     fn write(

@@ -13,7 +13,7 @@ use lettre::message::{Attachment, Body, Mailbox, MessageBuilder, MultiPart, Sing
 
 use super::file::File;
 use super::shield::clean;
-use super::{RenderError, Rendered, sha256_hex};
+use super::{RenderError, Rendered, quoted, sha256_hex};
 use crate::model::address::EmailAddress;
 
 /// What stands above a mail's body. Names are tamed here; identifiers must be clean.
@@ -187,9 +187,7 @@ fn media_type(file: &File) -> ContentType {
 /// Quoted-printable always: it cannot hold a bare CR or LF, a line over 76, or the
 /// boundary, whose `=_` it never writes.
 fn part(kind: ContentType, text: &str) -> SinglePart {
-    let text = text.replace("\r\n", "\n").replace(['\r', '\0'], "").replace('\n', "\r\n");
-    let body = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable)
-        .expect("quoted-printable holds every text");
+    let body = Body::dangerous_pre_encoded(quoted::encode(text), ContentTransferEncoding::QuotedPrintable);
     SinglePart::builder().header(kind).body(body)
 }
 

@@ -28,6 +28,7 @@ pub mod merge;
 mod mistake;
 mod page;
 mod picture;
+mod quoted;
 mod set;
 mod shield;
 mod text;

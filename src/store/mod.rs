@@ -378,7 +378,9 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(10));
+        .busy_timeout(Duration::from_secs(10))
+        // 16 MB of log between checkpoints: a page that many commits touch is copied once.
+        .pragma("wal_autocheckpoint", "4000");
     let same_file = {
         let path = path.to_owned();
         move || if file_id(&path) == file { Ok(()) } else { Err(sqlx::Error::Io(std::io::ErrorKind::NotFound.into())) }
@@ -391,7 +393,7 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
     };
     let writer = pool(1)
         .after_release(|conn, _| Box::pin(is_outside_transactions(conn)))
-        .connect_with(options.clone())
+        .connect_with(options.clone().pragma("cache_size", "-16384"))
         .await
         .map_err(|error| fail(unopened(path, &error)))?;
     let readers = pool(4).connect_with(options).await.map_err(|error| fail(unopened(path, &error)))?;

@@ -202,7 +202,8 @@ async fn signatures_hold_behind_postfix() {
         let to = format!("signed{}.{at}@clients.example", std::process::id());
         let bytes = letter(&renderer(at == 2), one, Language::Sv, &to, at % 2 == 1, &keys, now);
         let mut session = connector.connect().await.expect("Postfix answers");
-        let envelope = Envelope { from: "outreach@fyrljus.example", to: &to, size: bytes.len(), envid: None };
+        let (from, size) = ("outreach@fyrljus.example", bytes.len());
+        let envelope = Envelope { from, to: &to, size, eight_bit: false, envid: None };
         session.begin(&envelope).await.expect("Postfix takes the recipient");
         let verdict = session.body(&bytes).await;
         assert!(matches!(verdict, Verdict::Accepted(_)), "{verdict:?}");
