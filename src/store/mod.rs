@@ -22,8 +22,8 @@ mod exchange;
 mod foreign;
 mod health;
 mod ids;
-mod leases;
 mod lanes;
+mod leases;
 mod limits;
 mod lock;
 mod opt_outs;
@@ -58,7 +58,7 @@ pub use opt_outs::OptOutStanding;
 pub use pages::AttemptCount;
 pub use pauses::{PauseRow, PauseScope};
 pub use people::Appointment;
-pub use plans::{EndedStep, PlanCount, PlanMove, PlanPlace, PlanRow, UnderWayRow};
+pub use plans::{DuePlace, EndedStep, PlanCount, PlanMove, PlanPlace, PlanRow, UnderWayRow};
 pub use records::{Client, PointRow, SuppressionRow};
 pub use responses::{LoggedResponse, ResponseRow};
 pub use restore::{Restored, database_file, restore};
@@ -372,7 +372,9 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(10));
+        .busy_timeout(Duration::from_secs(10))
+        // 16 MB of log between checkpoints: a page that many commits touch is copied once.
+        .pragma("wal_autocheckpoint", "4000");
     let same_file = {
         let path = path.to_owned();
         move || if file_id(&path) == file { Ok(()) } else { Err(sqlx::Error::Io(std::io::ErrorKind::NotFound.into())) }
@@ -385,7 +387,8 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
     };
     let writer = pool(1)
         .after_release(|conn, _| Box::pin(is_outside_transactions(conn)))
-        .connect_with(options.clone())
+        // What a statement over some hundreds of rows may have to take back stays in memory.
+        .connect_with(options.clone().pragma("cache_size", "-16384").pragma("temp_store", "MEMORY"))
         .await
         .map_err(|error| fail(unopened(path, &error)))?;
     let readers = pool(4).connect_with(options).await.map_err(|error| fail(unopened(path, &error)))?;
