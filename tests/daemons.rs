@@ -25,10 +25,18 @@ use support::services::postgres_url;
 
 const SESSIONS: usize = 4;
 
-/// A machine with a daemon on `relay`.
+/// A lease that a test can wait for, and a busy machine can keep.
+const SHORT_LEASE: &str = "[daemon]\nlease_s = 4";
+
+/// A machine with a daemon on `relay`, a few sessions at a time.
 fn machine(relay: &MailServer) -> Site {
-    let text = configuration(relay.addr().port(), ANY_PORT, "tls = \"none\"", "[daemon]\nlease_s = 2");
+    let text = configuration(relay.addr().port(), ANY_PORT, "tls = \"none\"", SHORT_LEASE);
     Site::with(&text.replace("sessions = 1", &format!("sessions = {SESSIONS}")))
+}
+
+/// The same, one mail at a time.
+fn slow_machine(relay: &MailServer) -> Site {
+    Site::with(&configuration(relay.addr().port(), ANY_PORT, "tls = \"none\"", SHORT_LEASE))
 }
 
 fn start(site: &Site, url: &str) -> Daemon {
@@ -86,7 +94,7 @@ async fn t5_a_frozen_daemons_late_result_resolves_what_others_found_uncertain() 
     let (gate, script) = Gate::at(Stage::Dot);
     let slow = MailServer::start(script, Options::default()).await.unwrap();
     let quick = MailServer::accepting().await.unwrap();
-    let (first_site, second_site) = (Site::with(&one_session(&slow)), machine(&quick));
+    let (first_site, second_site) = (slow_machine(&slow), machine(&quick));
     mails(&store, 5).await;
     let mut frozen = start(&first_site, &url);
     gate.reached().await;
@@ -102,7 +110,7 @@ async fn t5_a_frozen_daemons_late_result_resolves_what_others_found_uncertain() 
     frozen.signal(Signal::CONT);
     frozen.says("others took this daemon for dead").await;
     assert_eq!(slow.received().len(), 0, "the relay has not answered yet");
-    gate.open();
+    gate.let_one();
     // It drains, and begins anew.
     frozen.ready().await;
     let row = all(&store).await.remove(0);
@@ -113,13 +121,10 @@ async fn t5_a_frozen_daemons_late_result_resolves_what_others_found_uncertain() 
 
     other.stop().await;
     notices(&store, &["later"]).await;
+    gate.open();
     soon("a mail under its new name", slow.wait_for(2)).await;
     frozen.stop().await;
     assert!(all(&store).await.iter().all(|row| row.state == DeliveryState::Accepted));
-}
-
-fn one_session(relay: &MailServer) -> String {
-    configuration(relay.addr().port(), ANY_PORT, "tls = \"none\"", "[daemon]\nlease_s = 2")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -194,7 +199,8 @@ async fn three_that_start_at_once_on_an_empty_database_all_serve() {
     let Some(server) = postgres_url() else { return };
     let url = fresh_postgres(&server, "daemons_three").await;
     let relay = MailServer::accepting().await.unwrap();
-    let sites = [machine(&relay), machine(&relay), machine(&relay)];
+    let text = configuration(relay.addr().port(), ANY_PORT, "tls = \"none\"", "");
+    let sites = [Site::with(&text), Site::with(&text), Site::with(&text)];
     let mut daemons = sites.each_ref().map(|site| start(site, &url));
     for daemon in &mut daemons {
         daemon.ready().await;

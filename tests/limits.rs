@@ -142,6 +142,7 @@ async fn two_daemons_on_one_database_keep_a_limit_together() {
         one.import(&at_domain("gmail.com", 40)).await;
         one.apply(campaign("send")).await;
         one.clock.set(at(MONDAY));
+        two.clock.set(at(MONDAY));
         outreachd::schedule::turn(&one.store, &one.config, at(MONDAY)).await.unwrap();
         for _ in 0..4 {
             let (a, b) = tokio::join!(one.deliver.turn(at(MONDAY)), two.deliver.turn(at(MONDAY)));

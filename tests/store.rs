@@ -402,6 +402,35 @@ async fn a_dead_daemons_handoff_is_uncertain_and_its_late_result_counts() {
 }
 
 #[tokio::test]
+async fn of_an_earlier_try_only_that_it_was_taken_counts() {
+    for database in databases("earlier_try").await {
+        let store = &database.store;
+        let (first, claimed) = two_claimed(store).await;
+        let (one, id) = (&claimed[0], claimed[0].row.id);
+        let (mut daemon, mut attempts) = (first, Vec::new());
+        for _ in 0..2 {
+            let answer = store.exchange(&act(), daemon, &[], &[handoff(one)]).await.unwrap();
+            attempts.push(answer.begun[&id]);
+            store.end_daemon(daemon, now()).await.unwrap();
+            daemon = store.register_daemon(now()).await.unwrap();
+            store.recover(daemon, now()).await.unwrap();
+            if attempts.len() == 1 {
+                // A person who looked into the relay's log tries again.
+                store.resolve_delivery(&act(), id, DeliveryState::Retry, "not in the log").await.unwrap();
+                store.claim(daemon, "email/main", now(), 10).await.unwrap();
+            }
+        }
+        let late = async |attempt, state| {
+            let late = Finish { attempt: Some(attempt), ..finish(one, state) };
+            store.exchange(&act(), first, &[late], &[]).await.unwrap();
+            store.get_delivery(id).await.unwrap().state
+        };
+        assert_eq!(late(attempts[0], AttemptState::Retry).await, DeliveryState::Uncertain);
+        assert_eq!(late(attempts[0], AttemptState::Accepted).await, DeliveryState::Accepted);
+    }
+}
+
+#[tokio::test]
 async fn leaves_paused_deliveries_unclaimed() {
     for database in databases("paused").await {
         let store = &database.store;

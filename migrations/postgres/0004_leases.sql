@@ -25,6 +25,6 @@ CREATE TRIGGER tell_daemons AFTER INSERT OR UPDATE ON campaign FOR EACH STATEMEN
 CREATE TRIGGER tell_daemons AFTER INSERT OR UPDATE ON users FOR EACH STATEMENT EXECUTE FUNCTION tell_daemons();
 CREATE TRIGGER tell_daemons AFTER INSERT ON delivery FOR EACH STATEMENT EXECUTE FUNCTION tell_daemons();
 CREATE TRIGGER tell_daemons_again AFTER UPDATE OF state ON delivery FOR EACH ROW
-    WHEN (NEW.state = 'scheduled' AND OLD.state NOT IN ('scheduled', 'claimed')) EXECUTE FUNCTION tell_daemons();
+    WHEN (NEW.state IN ('scheduled', 'retry') AND OLD.state IN ('uncertain', 'held', 'rejected')) EXECUTE FUNCTION tell_daemons();
 CREATE TRIGGER tell_daemons AFTER UPDATE OF ended_at ON daemon FOR EACH ROW
     WHEN (NEW.ended_at IS NOT NULL) EXECUTE FUNCTION tell_daemons();

@@ -57,8 +57,6 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let keys = config::keys::load_or_create(&config.files.key_file)?;
     let mut daemon = begin(&store, &options.clock).await?;
     report_pauses(&store, options.clock.now()).await?;
-    // Compiling the rules for reading answers takes a moment, once: not at the first answer.
-    tokio::task::spawn_blocking(respond::read::prepare);
     loop {
         let serving = Serving { options: &options, store: &store, keys: &keys, daemon, config: Arc::clone(&config) };
         match serving.until_signal(&listener, &mut signals).await? {
@@ -138,6 +136,8 @@ impl Serving<'_> {
             loops.spawn(ring.clone().turn(stage));
         }
         watch::ready();
+        // Compiling the rules for reading answers takes a moment, once: not at the first answer.
+        tokio::task::spawn_blocking(respond::read::prepare);
         let exit = tokio::select! {
             exit = self.asked(signals) => Ok(exit),
             () = lost.cancelled() => Ok(Exit::Lost),

@@ -65,7 +65,7 @@ impl Keeper {
 
     /// One beat, and a look for the dead; `false` if the lease is lost.
     async fn beat(&self, heart: &Heart, beat_at: &mut Instant) -> Result<bool, String> {
-        let beat = timeout(self.lease / 3, heart.beat(self.lease, self.clock.now())).await;
+        let beat = timeout(self.lease, heart.beat(self.lease, self.clock.now())).await;
         if !beat.map_err(|_| "the database does not answer".to_owned())?.map_err(|error| error.to_string())? {
             return Ok(false);
         }

@@ -24,6 +24,9 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// rings often, and each look reads.
 const SPACING: Duration = Duration::from_secs(1);
 
+/// The same for the digest, which looks at every manager and has its hour.
+const DIGEST_SPACING: Duration = Duration::from_secs(5);
+
 /// The pause of a loop after an error.
 const AFTER_ERROR: Duration = Duration::from_secs(10);
 
@@ -126,7 +129,8 @@ async fn rung(bell: &mut watch::Receiver<()>, earliest: Instant) {
 fn spacing(stage: &Stage) -> Duration {
     match stage {
         Stage::Deliver(..) => SHORTEST,
-        Stage::Schedule(_) | Stage::Digest(_) | Stage::Respond(..) => SPACING,
+        Stage::Digest(_) => DIGEST_SPACING,
+        Stage::Schedule(_) | Stage::Respond(..) => SPACING,
     }
 }
 

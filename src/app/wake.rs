@@ -70,7 +70,7 @@ pub(super) async fn for_others(wake: Wake, pulse: Arc<Pulse>, store: Store, daem
         if heard {
             wake.ring();
         }
-        // Who waits to be told has not waited in vain.
+        // Who waits to be told listens on at once.
         if !heard || !store.tells() {
             stop.run_until_cancelled(tokio::time::sleep(LOOK)).await;
         }

@@ -4,7 +4,6 @@
 //! the next one, and that commit is under way together with MAIL, RCPT and DATA; the body
 //! leaves when both are done. So there is one handoff a session of which nobody knows, never two.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,16 +15,16 @@ use super::decide;
 use super::feed::{Due, Feed, back};
 use super::ledger::{NoHandoff, Receipt};
 use super::letter::Outgoing;
+use super::relays::{Open, Relay};
 use super::rests::Pause;
 use super::slots::Places;
 use super::{COOL_DOWN, Deliver, DeliverError};
-use crate::config::Config;
 use crate::model::delivery::DeliveryState;
 use crate::model::id::AttemptId;
 use crate::model::lane::Lane;
 use crate::model::limit::Scope;
 use crate::store::{AttemptState, Claimed, Finish, Handoff, Release};
-use crate::transport::smtp::{Connector, Envelope, Session};
+use crate::transport::smtp::Envelope;
 use crate::transport::{Verdict, smtp};
 
 /// How long a lane rests after the database took no handoff.
@@ -36,77 +35,6 @@ const LETTERS_PER_TURN: usize = 20;
 
 /// Letters a session takes from one batch, on average.
 const LETTERS_PER_SESSION: usize = 50;
-
-/// The relays of the configuration, ready to connect.
-pub(super) struct Relays(HashMap<String, Arc<Relay>>);
-
-pub(super) struct Relay {
-    id: String,
-    /// What rests when it fails.
-    way: String,
-    connector: Connector,
-    messages_per_session: usize,
-    /// The relay that takes its letters while it cannot be reached.
-    backup: Option<String>,
-    /// Open sessions that nobody uses now; the next one to send takes one of them.
-    parked: Mutex<Vec<Session>>,
-}
-
-impl Relays {
-    pub(super) fn new(config: &Config) -> Result<Self, smtp::SetupError> {
-        let relay = |relay: &crate::config::Relay| {
-            let ready = Relay {
-                id: relay.id.clone(),
-                way: format!("email/{}", relay.id),
-                connector: Connector::new(relay)?,
-                messages_per_session: relay.messages_per_session.max(1),
-                backup: relay.backup.clone(),
-                parked: Mutex::default(),
-            };
-            Ok((relay.id.clone(), Arc::new(ready)))
-        };
-        config.relays.iter().map(relay).collect::<Result<_, _>>().map(Self)
-    }
-
-    /// Ends the sessions that nobody uses.
-    pub(super) async fn close_parked(&self) {
-        for relay in self.0.values() {
-            while let Some(session) = relay.unpark() {
-                session.quit().await;
-            }
-        }
-    }
-}
-
-impl Relay {
-    fn park(&self, session: Session) {
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner).push(session);
-    }
-
-    fn unpark(&self) -> Option<Session> {
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner).pop()
-    }
-}
-
-/// An open session, and whose.
-struct Open {
-    session: Session,
-    relay: Arc<Relay>,
-    /// A backup's place; its own the lane holds.
-    _place: Option<Places>,
-}
-
-impl Open {
-    /// Whether it is not the session of `relay` itself.
-    fn is_stand_in(&self, relay: &Relay) -> bool {
-        self.relay.id != relay.id
-    }
-
-    /// Leaves the session to whoever sends next.
-    fn park(self) {
-        self.relay.park(self.session);
-    }
-}
 
 /// What the sessions of one lane share in a turn.
 struct Work {
@@ -130,7 +58,7 @@ impl Deliver {
         budget: &Arc<Budget>,
         now: Timestamp,
     ) -> Result<(usize, bool), DeliverError> {
-        let Some(relay) = self.mail.0.get(relay_id) else {
+        let Some(relay) = self.mail.find(relay_id) else {
             if self.failed(&lane.way(), "the configuration does not name it", Pause::SHORT) {
                 tracing::error!(
                     relay = relay_id,
@@ -262,55 +190,10 @@ impl Work {
         }
     }
 
-    /// The open session if it can take another letter, else a parked or a new one. Where the
-    /// relay cannot be reached, one of its backup, unless the letter's handoff already names
-    /// the relay.
+    /// A session for the next letter; its handoff may have begun by another one.
     async fn connected(&self, open: Option<Open>, has_begun: bool) -> Option<Open> {
-        let own = |session| Open { session, relay: Arc::clone(&self.relay), _place: None };
-        let most = self.relay.messages_per_session.min(self.budget.messages_per_session.unwrap_or(usize::MAX));
-        if let Some(by) = open.or_else(|| self.relay.unpark().map(own)) {
-            let may_stay = by.session.is_usable() && by.session.sent() < most;
-            if may_stay && !(has_begun && by.is_stand_in(&self.relay)) {
-                return Some(by);
-            }
-            by.session.quit().await;
-        }
-        match self.connect(&self.relay).await {
-            Some(session) => Some(own(session)),
-            None if has_begun => None,
-            None => self.backup().await,
-        }
-    }
-
-    /// A session of the relay's backup, if it has one that can be reached.
-    async fn backup(&self) -> Option<Open> {
-        let backup = self.deliver.mail.0.get(self.relay.backup.as_deref()?)?;
-        // Never waits: who holds a place of this relay may be waited for by the other.
-        let place = self.deliver.slots.try_take(&Scope::Relay(backup.id.clone()).key())?;
-        let session = self.connect(backup).await?;
-        tracing::warn!(relay = backup.id, "relay {} takes the letters of relay {}", backup.id, self.relay.id);
-        Some(Open { session, relay: Arc::clone(backup), _place: Some(place) })
-    }
-
-    /// A new session, unless the relay rests or cannot be reached.
-    async fn connect(&self, relay: &Relay) -> Option<Session> {
-        let (id, way) = (relay.id.as_str(), relay.way.as_str());
-        self.deliver.rests.until(way, self.deliver.clock.now()).is_none().then_some(())?;
-        match relay.connector.connect().await {
-            Ok(session) => {
-                if self.deliver.rests.works(way) {
-                    tracing::info!(relay = id, "mail leaves by relay {id} again");
-                }
-                Some(session)
-            }
-            Err(error) => {
-                let pause = if error.is_permanent() { Pause::LONG } else { Pause::SHORT };
-                if self.deliver.failed(way, &error.to_string(), pause) {
-                    tracing::error!(relay = id, "no mail leaves by relay {id} for now: {error}");
-                }
-                None
-            }
-        }
+        let most = self.budget.messages_per_session.unwrap_or(usize::MAX);
+        self.deliver.connected(&self.relay, open, most, has_begun).await
     }
 
     /// One transaction: the commands and the handoff's commit side by side, then the body.
@@ -357,7 +240,7 @@ impl Work {
 
     /// Why a letter may not leave after all, although its handoff is committed.
     async fn look_again(&self, due: &Due) -> Option<NoHandoff> {
-        match self.deliver.store.forbidden(due.claimed.row.id, self.deliver.clock.now()).await {
+        match self.deliver.store.forbidden(due.claimed.row.id, self.deliver.daemon, self.deliver.clock.now()).await {
             Ok(rule) => rule.map(NoHandoff::Rule),
             Err(error) => {
                 tracing::error!("no handoff can be looked at again, so nothing leaves: {error}");

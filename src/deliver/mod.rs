@@ -24,6 +24,7 @@ mod lanes;
 mod ledger;
 mod letter;
 mod mail;
+mod relays;
 mod rests;
 mod slots;
 
@@ -71,7 +72,7 @@ pub struct Deliver {
     stop: CancellationToken,
     ledger: Ledger,
     editions: editions::Editions,
-    mail: mail::Relays,
+    mail: relays::Relays,
     fax: fax::Line,
     rests: Rests,
     slots: slots::Slots,
@@ -95,7 +96,7 @@ impl Deliver {
     ) -> Result<Arc<Self>, DeliverError> {
         Ok(Arc::new(Self {
             ledger: Ledger::start(store.clone(), clock.clone(), daemon),
-            mail: mail::Relays::new(&config)?,
+            mail: relays::Relays::new(&config)?,
             fax: fax::Line::new(&config)?,
             editions: editions::Editions::default(),
             rests: Rests::default(),

@@ -203,16 +203,23 @@ impl Store {
         Ok(moved)
     }
 
-    /// The rule that forbids a delivery at `now`, if one does.
+    /// The rule that forbids a delivery whose handoff `daemon` began at `now`, if one does:
+    /// `not_ours` if others have taken the daemon for dead.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn forbidden(&self, delivery: DeliveryId, now: Timestamp) -> Result<Option<String>> {
-        const FORBIDDEN: &str = concat!("SELECT ", blocked!("$2"), " FROM delivery d WHERE d.id = $1");
+    pub async fn forbidden(&self, delivery: DeliveryId, daemon: DaemonId, now: Timestamp) -> Result<Option<String>> {
+        const FORBIDDEN: &str = concat!(
+            "SELECT ",
+            blocked!("$2"),
+            " FROM delivery d WHERE d.id = $1 AND d.claimed_by = $3 AND NOT ",
+            has_ended!("$3")
+        );
         let rule = reading!(self, conn => {
             sqlx::query_scalar::<_, Option<String>>(FORBIDDEN)
                 .bind(delivery.0)
                 .bind(micros(now))
+                .bind(daemon.0)
                 .fetch_optional(&mut *conn)
                 .await?
         });

@@ -11,7 +11,7 @@ use super::{Engine, Result, Store, transaction};
 use crate::model::id::DaemonId;
 
 /// How long a daemon that begins is believed to live before its first beat.
-const FIRST_LEASE_MICROS: i64 = 60_000_000;
+const FIRST_LEASE_MICROS: i64 = 20_000_000;
 
 /// Whether the daemon in `$id` may begin nothing more.
 macro_rules! has_ended {

@@ -69,10 +69,12 @@ impl ForeignWrites {
                 let version: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(writer).await?;
                 Ok(seen.replace(version).is_some_and(|before| before != version))
             }
-            Ear::Postgres { listener, own } => {
+            Ear::Postgres { listener, own } => loop {
                 let heard = listener.try_recv().await?;
-                Ok(heard.is_none_or(|said| said.payload() != own))
-            }
+                if heard.is_none_or(|said| said.payload() != own) {
+                    return Ok(true);
+                }
+            },
         }
     }
 }
