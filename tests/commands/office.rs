@@ -182,6 +182,7 @@ fn campaign() -> Campaign {
             zone: None,
             late: Late::Send,
         },
+        limit: Default::default(),
         steps: vec![step],
         on: Default::default(),
     }
