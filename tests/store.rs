@@ -92,6 +92,7 @@ fn campaign() -> Campaign {
             late: Late::Send,
         },
         steps: vec![step],
+        limit: Default::default(),
         on: BTreeMap::new(),
     }
 }
