@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
 
+#[path = "delivering/message.rs"]
+mod message;
 mod support;
 
 use outreachd::clock::{Clock, ManualClock};

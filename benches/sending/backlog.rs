@@ -163,7 +163,7 @@ async fn model(store: &Store) -> Result<()> {
     let templates = templates.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
     let new = NewRevision { campaign: campaign()?, source: String::new(), templates, next_run_at: None };
     let revision = store.apply(&act, &new).await?;
-    let people = store.candidates(&new.campaign.audience, "bench", "", now, ContactId(0), 10).await?;
+    let people = store.candidates(&new.campaign.audience, "bench", "", now, Default::default(), 10).await?;
     let person = people.first().context("the client is in the audience")?;
     let start = Enrolment {
         contact: person.contact,

@@ -203,7 +203,8 @@ impl Work {
         let handoff = Handoff { relay: relay.id.clone(), ..handoff };
         let envid = format!("d{token}");
         let to = &due.claimed.row.address;
-        let envelope = Envelope { from: &return_path, to, size: bytes.len(), envid: Some(&envid) };
+        let eight_bit = smtp::has_eight_bits(&bytes);
+        let envelope = Envelope { from: &return_path, to, size: bytes.len(), eight_bit, envid: Some(&envid) };
         if let Err(refused) = smtp::check_message(&bytes) {
             return self.finish(relay, &due, due.begun, &refused).await;
         }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::callable::{Capped, FirstFilled, Greeting, Slot};
 use super::mention::{self, Outline, blank, find};
 use super::mistake::{MistakeKind, RenderMistake, TemplateMistake};
+use super::picture::Files;
 use super::set::{Kind, TemplateSet};
 use super::shield::{CONTENT, FOOTER, clean, escape_html, shield};
 use crate::model::language::Language;
@@ -37,12 +38,14 @@ pub(super) struct Compiled {
 pub(super) struct Engine {
     files: BTreeMap<(Kind, Option<Language>, String), Compiled>,
     registries: BTreeMap<(Kind, Language), Handlebars<'static>>,
+    /// What can go with a letter.
+    pub(super) beside: Files,
 }
 
 impl Engine {
     /// Compiles a set and checks what can be checked without a contact.
     pub(super) fn new(set: &TemplateSet) -> Result<Self, Vec<TemplateMistake>> {
-        let mut engine = Self { files: BTreeMap::new(), registries: BTreeMap::new() };
+        let mut engine = Self { files: BTreeMap::new(), registries: BTreeMap::new(), beside: set.all_files().clone() };
         let mut mistakes = Vec::new();
         for (file, source) in set.iter() {
             let Some((kind, language, name)) = name_of(file) else { continue };
@@ -69,6 +72,16 @@ impl Engine {
     pub(super) fn find(&self, kind: Kind, language: Language, name: &str) -> Option<&Compiled> {
         let of = |language| self.files.get(&(kind, language, name.to_owned()));
         of(Some(language)).or_else(|| of(None))
+    }
+
+    /// Where a file is named: in the letter's own templates if it is there, else in any.
+    pub(super) fn naming(&self, letter: &str, name: &str) -> Option<(&Compiled, std::ops::Range<usize>)> {
+        let own = |compiled: &&Compiled| compiled.file.starts_with(&format!("{letter}."));
+        let place = |compiled: &'_ Compiled| compiled.source.find(name).map(|at| at..at + name.len());
+        let all = || self.files.values();
+        let found = all().filter(own).find(|compiled| place(compiled).is_some());
+        let found = found.or_else(|| all().find(|compiled| place(compiled).is_some()))?;
+        Some((found, place(found)?))
     }
 
     /// Whether the letter has a text of its own in that language.

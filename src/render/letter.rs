@@ -10,12 +10,16 @@ use serde_json::Value;
 
 use super::block::Block;
 use super::engine::{Engine, Search};
+use super::file::{File, MAX_LETTER_BYTES};
 use super::mention::{blank, find};
 use super::mistake::{MistakeKind, RenderMistake, TemplateMistake};
 use super::set::{Kind, TemplateSet};
 use super::shield::{CONTENT, FOOTER, clean, escape_html};
-use super::{html, markdown, text};
+use super::{html, markdown, picture, text};
 use crate::model::language::Language;
+
+/// How a subject that is an answer already begins: as the standard says, in Swedish, in German.
+const REPLIES: [&str; 3] = ["re:", "sv:", "aw:"];
 
 /// The compiled templates of a revision; cheap to clone.
 #[derive(Clone)]
@@ -56,6 +60,10 @@ pub struct Rendered {
     pub text: String,
     /// The letter without layout and footer, for the fax page.
     pub blocks: Vec<Block>,
+    /// The pictures that stand in the HTML part.
+    pub pictures: Vec<File>,
+    /// What is attached; [`Renderer::attachments`] finds it.
+    pub attachments: Vec<File>,
 }
 
 impl Renderer {
@@ -83,6 +91,35 @@ impl Renderer {
             Ok(_) => Vec::new(),
             Err(mistakes) => mistakes,
         }
+    }
+
+    /// The files of these names, to be attached.
+    ///
+    /// # Errors
+    /// For the first that cannot be: which one, and why.
+    pub fn attachments(&self, names: &[String]) -> Result<Vec<File>, (usize, String)> {
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        for (at, name) in names.iter().enumerate() {
+            let file = match self.0.beside.get(name) {
+                Some(Ok(file)) => file,
+                Some(Err(why)) => return Err((at, format!("`{name}` {why}"))),
+                None if !super::file::is_known(name) => {
+                    return Err((at, format!("`{name}` {}", super::file::unknown_ending())));
+                }
+                None => return Err((at, format!("there is no file `{name}` in the template folder"))),
+            };
+            bytes += file.bytes().len();
+            if bytes > MAX_LETTER_BYTES {
+                return Err((at, format!("with `{name}` the letter has more than {} MB", MAX_LETTER_BYTES >> 20)));
+            }
+            found.push(file.clone());
+        }
+        Ok(found)
+    }
+
+    /// The names of the files that letters could be given.
+    pub fn attachable(&self) -> impl Iterator<Item = &str> {
+        self.0.beside.keys().map(String::as_str)
     }
 
     /// Renders a letter.
@@ -124,8 +161,10 @@ impl Renderer {
     fn subject(&self, letter: &Letter<'_>, data: &Context) -> Result<String, Vec<RenderMistake>> {
         let subject = match letter.subject {
             Subject::Template(source) => self.0.render_line(letter.language, source, data)?,
+            // "Re: " in every language: RFC 5322 3.6.5 knows no other, and mail programs that
+            // count by subject would take "Sv: Re: " for a new thread.
             Subject::Thread(first) => match first.get(..3) {
-                Some(head) if head.eq_ignore_ascii_case("re:") => first.to_owned(),
+                Some(head) if REPLIES.iter().any(|reply| head.eq_ignore_ascii_case(reply)) => first.to_owned(),
                 _ => format!("Re: {first}"),
             },
         };
@@ -158,7 +197,9 @@ impl Renderer {
             true => html,
             false => self.frame(Kind::Html, letter, html.trim_end(), &html::html(&footer), data)?,
         };
-        let rendered = Rendered { subject, html, text, blocks };
+        let (html, pictures) =
+            picture::embed(html, &engine.beside).map_err(|no| self.no_picture(name, &no.name, no.why))?;
+        let rendered = Rendered { subject, html, text, blocks, pictures, attachments: Vec::new() };
         lawful(letter, data.data(), &rendered)?;
         Ok(rendered)
     }
@@ -167,6 +208,14 @@ impl Renderer {
         let source = self.0.render(Kind::Markdown, letter.language, name, data)?;
         let file = self.0.find(Kind::Markdown, letter.language, name).map_or(name, |compiled| &compiled.file);
         markdown::blocks(&source).map_err(|message| RenderMistake::of(file, message))
+    }
+
+    /// A picture that is not there, at the place that names it.
+    fn no_picture(&self, letter: &str, name: &str, why: String) -> RenderMistake {
+        match self.0.naming(letter, name) {
+            Some((at, span)) => RenderMistake::at(&at.file, &at.source, span, MistakeKind::Other(why)),
+            None => RenderMistake::of(&format!("{letter}.md"), why),
+        }
     }
 
     fn frame(

@@ -166,6 +166,7 @@ fn campaign() -> Campaign {
         note: None,
         late: None,
         send: None,
+        attachments: Vec::new(),
     };
     Campaign {
         id: "led-i-lagret".into(),
