@@ -94,6 +94,7 @@ fn campaign() -> Campaign {
         },
         limit: Default::default(),
         steps: vec![step],
+        limit: Default::default(),
         on: BTreeMap::new(),
     }
 }

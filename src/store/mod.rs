@@ -64,7 +64,7 @@ pub use opt_outs::OptOutStanding;
 pub use pages::AttemptCount;
 pub use pauses::{PauseRow, PauseScope};
 pub use people::Appointment;
-pub use plans::{EndedStep, PlanCount, PlanMove, PlanPlace, PlanRow, UnderWayRow};
+pub use plans::{DuePlace, EndedStep, PlanCount, PlanMove, PlanPlace, PlanRow, UnderWayRow};
 pub use records::{Client, PointRow, SuppressionRow};
 pub use responses::{LoggedResponse, ResponseRow};
 pub use restore::{Restored, database_file, restore};
@@ -394,6 +394,8 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
     let writer = pool(1)
         .after_release(|conn, _| Box::pin(is_outside_transactions(conn)))
         .connect_with(options.clone().pragma("cache_size", "-16384"))
+        // What a statement over some hundreds of rows may have to take back stays in memory.
+        .connect_with(options.clone().pragma("cache_size", "-16384").pragma("temp_store", "MEMORY"))
         .await
         .map_err(|error| fail(unopened(path, &error)))?;
     let readers = pool(4).connect_with(options).await.map_err(|error| fail(unopened(path, &error)))?;
