@@ -83,7 +83,7 @@ impl World {
     async fn plan(&self, store: &Store, now: Timestamp) -> PlanReport {
         let check = self.check(store, now).await;
         assert_eq!(described(&check.mistakes), [""; 0]);
-        preview(store, &self.config(), &check, now, true).await.unwrap().remove(0)
+        preview(store, &self.config(), &check, now, true, &|_| ()).await.unwrap().remove(0)
     }
 
     async fn apply(&self, store: &Store, now: Timestamp) -> Applied {

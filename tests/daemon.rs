@@ -197,7 +197,7 @@ async fn calls_the_heartbeat_only_while_the_database_is_there() {
     let heartbeat = format!("[daemon]\nheartbeat_url = \"{url}\"");
     let site = Site::with(&configuration(relay.addr().port(), ANY_PORT, "tls = \"none\"", &heartbeat));
     let mut daemon = site.run();
-    soon("the first heartbeat", calls.recv()).await.unwrap();
+    daemon.until("the first heartbeat", calls.recv()).await.unwrap();
     // A reload begins with a heartbeat, so that no minute must pass here.
     std::fs::rename(site.path("test.db"), site.path("elsewhere.db")).unwrap();
     daemon.signal(Signal::HUP);
@@ -206,6 +206,6 @@ async fn calls_the_heartbeat_only_while_the_database_is_there() {
     std::fs::rename(site.path("elsewhere.db"), site.path("test.db")).unwrap();
     assert!(calls.try_recv().is_err(), "it was silent");
     daemon.signal(Signal::HUP);
-    soon("the heartbeat again", calls.recv()).await.unwrap();
+    daemon.until("the heartbeat again", calls.recv()).await.unwrap();
     daemon.stop().await;
 }

@@ -15,7 +15,7 @@ use outreachd::model::address::{Channel, EmailAddress};
 use outreachd::model::campaign::{Condition, Rule};
 use outreachd::model::consent::Basis;
 use outreachd::model::contact::ZoneSource;
-use outreachd::model::id::{ContactId, UserId};
+use outreachd::model::id::UserId;
 use outreachd::model::language::Language;
 use outreachd::model::text::Line;
 use outreachd::model::user::{Role, User};
@@ -73,7 +73,7 @@ async fn client(store: &Store, query: &str) -> Client {
 
 async fn visible(store: &Store) -> usize {
     let everybody = Rule(vec![Condition::Country(vec!["SE".into()])]);
-    store.candidates(&everybody, "led", "", now(), ContactId(0), 10_000).await.unwrap().len()
+    store.candidates(&everybody, "led", "", now(), Default::default(), 10_000).await.unwrap().len()
 }
 
 fn counts(report: &ImportReport) -> (usize, usize, usize, usize) {

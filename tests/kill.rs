@@ -14,7 +14,6 @@ use outreachd::demo::mail_server::MailServer;
 use outreachd::model::act::Act;
 use outreachd::model::campaign::Campaign;
 use outreachd::model::delivery::DeliveryState;
-use outreachd::model::id::ContactId;
 use outreachd::model::plan::Enrolment;
 use outreachd::render::TemplateSet;
 use outreachd::store::{ClientRecord, ConsentRecord, DeliveryFilter, Migration, NewRevision, Store};
@@ -84,7 +83,8 @@ impl Site {
         let templates = TemplateSet::starter().iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
         let new = NewRevision { campaign, source: String::new(), templates, next_run_at: None };
         let revision = self.store.apply(&act, &new).await.unwrap();
-        let people = self.store.candidates(&new.campaign.audience, "led", "", now, ContactId(0), 10_000).await.unwrap();
+        let people =
+            self.store.candidates(&new.campaign.audience, "led", "", now, Default::default(), 10_000).await.unwrap();
         assert_eq!(people.len(), MAILS);
         let starts: Vec<_> = people
             .iter()

@@ -12,6 +12,7 @@ use data_encoding::BASE64;
 use outreachd::config::{self, Mailbox, OAuthFlow, OAuthProvider, SecretRef, Tls};
 use outreachd::http::{HttpClient, Limits};
 use outreachd::inbox::Inbox;
+use outreachd::model::limit::Scope;
 use outreachd::oauth::{Consent, OAuthError, Tokens};
 use secrecy::ExposeSecret;
 use support::identity::{Identity, keep_refresh_token};
@@ -202,6 +203,10 @@ fn a_preset_gives_host_protection_and_limits_and_what_is_written_goes_before_it(
     assert_eq!(oauth.scope, "https://outlook.office.com/SMTP.Send offline_access");
     assert_eq!(oauth.token_file, Path::new("/etc/o/oauth-relay-main.json"));
 
+    let pace = configuration(microsoft).unwrap().pace;
+    let limit = pace.limits[&Scope::Relay("main".into())];
+    assert_eq!((limit.rate.unwrap().to_string().as_str(), limit.per_day), ("30/minute", Some(10_000)));
+
     let changed = format!("{microsoft}sessions = 1\nper_day = 500\ntls = \"implicit\"");
     let relay = &configuration(&changed).unwrap().relays[0];
     assert_eq!((relay.sessions, relay.per_day, relay.per_minute, relay.port), (1, Some(500), Some(30), 465));
@@ -227,7 +232,9 @@ fn says_what_is_wrong_with_a_preset_or_a_login() {
             "google gives no mail by a code on another device; set flow = \"browser\"",
         ),
         (
-            format!("{google}oauth = {{ provider = \"other\", client_id = \"c\", token_url = \"http://x.example/\", scope = \"m\" }}"),
+            format!(
+                "{google}oauth = {{ provider = \"other\", client_id = \"c\", token_url = \"http://x.example/\", scope = \"m\" }}"
+            ),
             "the url must begin with https://",
         ),
         (

@@ -11,7 +11,7 @@ use outreachd::model::act::Act;
 use outreachd::model::address::{Address, Channel, EmailAddress};
 use outreachd::model::campaign::{Campaign, Condition, From, Late, Rule, Start, Step, Wait, Window};
 use outreachd::model::delivery::{DeliveryState, Outcome, Purpose};
-use outreachd::model::id::{ContactId, DaemonId, UserId};
+use outreachd::model::id::{DaemonId, UserId};
 use outreachd::model::language::Language;
 use outreachd::model::plan::{Enrolment, LeftOut, PlanState, StopReason};
 use outreachd::model::response::{Bounce, ResponseKind};
@@ -124,7 +124,7 @@ async fn two_claimed(store: &Store) -> (DaemonId, Vec<outreachd::store::Claimed>
     )
     .await;
     let revision = apply(store).await;
-    let people = store.candidates(&campaign().audience, "led", "", now(), ContactId(0), 10).await.unwrap();
+    let people = store.candidates(&campaign().audience, "led", "", now(), Default::default(), 10).await.unwrap();
     let enrolments: Vec<_> = people
         .iter()
         .map(|person| Enrolment {
@@ -239,9 +239,9 @@ async fn hides_a_batch_until_it_is_published() {
             .await
             .unwrap();
         let audience = campaign().audience;
-        assert_eq!(store.candidates(&audience, "led", "", now(), ContactId(0), 10).await.unwrap(), []);
+        assert_eq!(store.candidates(&audience, "led", "", now(), Default::default(), 10).await.unwrap(), []);
         store.publish_batch(&act(), batch, saved, 3).await.unwrap();
-        assert_eq!(store.candidates(&audience, "led", "", now(), ContactId(0), 10).await.unwrap().len(), 1);
+        assert_eq!(store.candidates(&audience, "led", "", now(), Default::default(), 10).await.unwrap().len(), 1);
     }
 }
 
@@ -271,9 +271,9 @@ async fn a_condition_on_what_is_not_known_leaves_nobody_out_by_not() {
         anna.tier = None;
         import(store, &[anna]).await;
         let not_c = Rule(vec![Condition::Not(Rule(vec![Condition::Tier(vec!["C".into()])]))]);
-        assert_eq!(store.candidates(&not_c, "led", "", now(), ContactId(0), 10).await.unwrap().len(), 1);
+        assert_eq!(store.candidates(&not_c, "led", "", now(), Default::default(), 10).await.unwrap().len(), 1);
         let only_c = Rule(vec![Condition::Tier(vec!["C".into()])]);
-        assert_eq!(store.candidates(&only_c, "led", "", now(), ContactId(0), 10).await.unwrap(), []);
+        assert_eq!(store.candidates(&only_c, "led", "", now(), Default::default(), 10).await.unwrap(), []);
     }
 }
 
@@ -324,7 +324,7 @@ async fn picks_an_audience_by_every_condition() {
             Condition::NoTouch { days: 30 },
             Condition::Not(Rule(vec![Condition::Tags(vec!["competitor".into(), "it's \"quoted\"".into()])])),
         ]);
-        let found = store.candidates(&rule, "led", "", now(), ContactId(0), 10).await.unwrap();
+        let found = store.candidates(&rule, "led", "", now(), Default::default(), 10).await.unwrap();
         assert_eq!(found.iter().map(|person| person.name.as_str()).collect::<Vec<_>>(), ["Anna Lind"]);
     }
 }
@@ -398,6 +398,35 @@ async fn a_dead_daemons_handoff_is_uncertain_and_its_late_result_counts() {
         assert_eq!(store.get_delivery(claimed[0].row.id).await.unwrap().state, DeliveryState::Accepted);
         let stale = store.exchange(&act(), dead, &[], &[handoff(&claimed[1])]).await.unwrap();
         assert_eq!(stale.refused[0].rule, "not_ours", "a stale fence starts nothing");
+    }
+}
+
+#[tokio::test]
+async fn of_an_earlier_try_only_that_it_was_taken_counts() {
+    for database in databases("earlier_try").await {
+        let store = &database.store;
+        let (first, claimed) = two_claimed(store).await;
+        let (one, id) = (&claimed[0], claimed[0].row.id);
+        let (mut daemon, mut attempts) = (first, Vec::new());
+        for _ in 0..2 {
+            let answer = store.exchange(&act(), daemon, &[], &[handoff(one)]).await.unwrap();
+            attempts.push(answer.begun[&id]);
+            store.end_daemon(daemon, now()).await.unwrap();
+            daemon = store.register_daemon(now()).await.unwrap();
+            store.recover(daemon, now()).await.unwrap();
+            if attempts.len() == 1 {
+                // A person who looked into the relay's log tries again.
+                store.resolve_delivery(&act(), id, DeliveryState::Retry, "not in the log").await.unwrap();
+                store.claim(daemon, "email/main", now(), 10).await.unwrap();
+            }
+        }
+        let late = async |attempt, state| {
+            let late = Finish { attempt: Some(attempt), ..finish(one, state) };
+            store.exchange(&act(), first, &[late], &[]).await.unwrap();
+            store.get_delivery(id).await.unwrap().state
+        };
+        assert_eq!(late(attempts[0], AttemptState::Retry).await, DeliveryState::Uncertain);
+        assert_eq!(late(attempts[0], AttemptState::Accepted).await, DeliveryState::Accepted);
     }
 }
 
@@ -581,7 +610,7 @@ async fn tells_who_is_left_out_when_the_first_letters_have_gone() {
         let decided = now() - 120.hours();
         let revision = apply(store).await;
         let everyone = Rule(vec![]);
-        let people = store.candidates(&everyone, "led", "", now(), ContactId(0), 10).await.unwrap();
+        let people = store.candidates(&everyone, "led", "", now(), Default::default(), 10).await.unwrap();
         let enrolments: Vec<_> = people
             .iter()
             .map(|person| Enrolment {
@@ -649,7 +678,7 @@ async fn tells_of_a_run_in_which_everybody_is_left_out() {
             store.appoint(&act(), &manager("Karin Ek", "karin@fyrljus.example", Role::Manager), "hired").await.unwrap();
         import(store, &[ClientRecord { owner: Some(karin.0), ..record("Fjell", "Kari", "kari@fjell.example") }]).await;
         let revision = apply(store).await;
-        let people = store.candidates(&Rule(vec![]), "led", "", now(), ContactId(0), 10).await.unwrap();
+        let people = store.candidates(&Rule(vec![]), "led", "", now(), Default::default(), 10).await.unwrap();
         let enrolment = Enrolment {
             contact: people[0].contact,
             account: people[0].account,
@@ -682,5 +711,21 @@ async fn an_answer_proves_that_an_uncertain_delivery_left_and_moves_no_other() {
         assert_eq!(row.finished_at, Some(now()));
         assert_eq!(store.changes("delivery", &row.id.to_string()).await.unwrap().len(), 1);
         assert_eq!(store.get_delivery(claimed[1].row.id).await.unwrap().state, DeliveryState::Claimed);
+    }
+}
+
+#[tokio::test]
+async fn opens_no_new_file_where_its_database_was_moved_away() {
+    let database = support::databases::sqlite().await;
+    let (store, path) = (&database.store, std::path::PathBuf::from(database.url.strip_prefix("sqlite:").unwrap()));
+    let elsewhere = path.with_extension("elsewhere");
+    std::fs::rename(&path, &elsewhere).unwrap();
+    // More readers at once than there are connections: the pool must open some.
+    let reads = futures_util::future::join_all((0..8).map(|_| store.users())).await;
+    assert!(reads.iter().any(Result::is_err), "a pool that opens nothing proves nothing");
+    assert!(!path.exists());
+    std::fs::rename(&elsewhere, &path).unwrap();
+    for read in futures_util::future::join_all((0..8).map(|_| store.users())).await {
+        read.unwrap();
     }
 }

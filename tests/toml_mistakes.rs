@@ -379,6 +379,83 @@ fn overrides_keys_by_variables() {
     assert_eq!(config.files.templates, Path::new("/etc/templates"));
 }
 
+/// A right limit of each kind, after the configuration; its first line is 29.
+const LIMITS: &str = r#"[[provider]]
+id = "kommunerna"
+domains = ["falun.example", "*.dalarna.example"]
+[[limit]]
+relay = "main"
+per_day = 5000
+rate = "20/minute"
+sessions = 4
+warm_up = { first_day = 50, growth = 1.5 }
+[[limit]]
+provider = "yahoo"
+messages_per_session = 20
+[[limit]]
+domain = "*"
+rate = "5/hour"
+"#;
+
+#[test]
+fn tells_each_mistake_of_a_limit_once() {
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("relay = \"main\"\nper", "relay = \"mian\"\nper", &["33:9: there is no relay `mian` (did you mean `main`?)"]),
+        (
+            "relay = \"main\"\nper",
+            "sender = \"fyrlus\"\nper",
+            &["33:10: there is no sender `fyrlus` (did you mean `fyrljus`?)"],
+        ),
+        ("\"yahoo\"", "\"yaho\"", &["39:12: there is no provider `yaho` (did you mean `yahoo`?)"]),
+        ("\"yahoo\"", "\"kommunera\"", &["39:12: there is no provider `kommunera` (did you mean `kommunerna`?)"]),
+        ("domain = \"*\"", "domian = \"*\"", &["42:1: unknown key `domian` (did you mean `domain`?)"]),
+        ("domain = \"*\"", "domain = \"granvik\"", &["42:10: `domain` is no domain; one looks like company.example"]),
+        (
+            "domain = \"*\"",
+            "domain = \"*\"\nrelay = \"main\"",
+            &["43:1: `domain` stands beside `relay`; a limit is for one of them"],
+        ),
+        (
+            "domain = \"*\"\n",
+            "",
+            &["41:1: a limit needs `relay`, `sender`, `campaign`, `provider` or `domain`: what it is for"],
+        ),
+        ("rate = \"5/hour\"", "", &["41:1: a limit needs `rate`, `per_day`, `sessions` or `messages_per_session`"]),
+        (
+            "rate = \"5/hour\"",
+            "rate = \"5/day\"",
+            &["43:8: `rate` is no rate; one looks like 20/minute, with second, minute or hour"],
+        ),
+        ("rate = \"5/hour\"", "sessions = 2", &["42:10: a domain's limit cannot have `sessions`"]),
+        ("provider = \"yahoo\"", "relay = \"main\"", &["39:9: there is a limit for it already, in line 33"]),
+        ("per_day = 5000\n", "", &["36:11: `warm_up` needs `per_day`, at which it ends"]),
+        ("growth = 1.5", "growth = 1", &["37:38: `growth` must be a number from 1.01 to 10"]),
+        ("growth = 1.5", "grwoth = 1.5", &["37:29: unknown key `grwoth` (did you mean `growth`?)"]),
+        ("first_day = 50", "first_day = 0", &["37:25: `first_day` must be a whole number from 1 to 1000000"]),
+        ("\"kommunerna\"", "\"other\"", &["30:6: `id` cannot be `other`, which is everybody without a provider"]),
+        (
+            "\"*.dalarna.example\"",
+            "\"falun.example\"",
+            &["31:30: the domain `falun.example` is given twice, first in line 31"],
+        ),
+    ];
+    hold(&format!("{CONFIG}{LIMITS}"), cases, |source| config_mistakes(source, &[]));
+    let backup: &[(&str, &str, &[&str])] = &[
+        ("port = 587", "port = 587\nbackup = \"main\"", &["18:10: relay `main` cannot be its own backup"]),
+        ("port = 587", "port = 587\nbackup = \"mian\"", &["18:10: there is no relay `mian` (did you mean `main`?)"]),
+    ];
+    hold(CONFIG, backup, |source| config_mistakes(source, &[]));
+}
+
+#[test]
+fn reads_what_a_campaign_says_of_its_own_speed() {
+    let source = CAMPAIGN.replacen("late = \"send\"", "late = \"send\"\nrate = \"20/minute\"\nper_day = 400", 1);
+    let limit = campaign::read(Path::new("led.toml"), &source, check_cron).0.unwrap().limit;
+    assert_eq!((limit.rate.map(|rate| rate.to_string()), limit.per_day), (Some("20/minute".into()), Some(400)));
+    let wrong = source.replacen("per_day = 400", "per_day = 0", 1);
+    assert_eq!(described(&campaign_mistakes(&wrong)), ["15:11: `per_day` must be a whole number from 1 to 100000000"]);
+}
+
 #[test]
 fn reads_the_example_configuration_and_campaign() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

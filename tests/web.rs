@@ -286,7 +286,7 @@ async fn begins_no_handoff_after_the_opt_out() {
         app.apply(campaign("send")).await;
         app.clock.set(at(DURING));
         schedule::turn(store, &app.config, at(DURING)).await.unwrap();
-        let claimed = store.claim(app.daemon, "email/main", at(DURING), 10).await.unwrap();
+        let claimed = store.claim(app.daemon, "email/main/fyrljus/led/other", at(DURING), 10).await.unwrap();
         assert_eq!(claimed[0].blocked, None);
         let pages = Pages::open(&app).await;
         let (status, _) = pages.form(&pages.opt_out_url(claimed[0].row.id), ONE_CLICK).await;

@@ -395,7 +395,8 @@ async fn applied(store: &Store) {
     let revision = store.apply(&act, &new).await.unwrap();
     let start = "2027-03-01".parse().unwrap();
     let reference = at("2027-03-01T00:00:00");
-    let people = store.candidates(&campaign.audience, &campaign.id, "", reference, ContactId(0), 500).await.unwrap();
+    let people =
+        store.candidates(&campaign.audience, &campaign.id, "", reference, Default::default(), 500).await.unwrap();
     let mut draw = Draw::new(&campaign, NotBefore::Day(start), now, 1);
     let enrolments: Vec<_> = people.iter().map(|person| draw.decide(person)).collect();
     store.enrol(&act, &revision, "", &enrolments).await.unwrap();
@@ -423,7 +424,7 @@ async fn tells_what_the_stages_wrote() {
         let now = at("2027-03-01T10:10:00");
         let daemon = store.register_daemon(now).await.unwrap();
         let act = Act::stage("deliver", at("2027-03-01T10:03:09"));
-        let claimed = store.claim(daemon, "email/main", act.at, 100).await.unwrap();
+        let claimed = store.claim(daemon, "email/main/fyrljus/led-i-lagret/other", act.at, 100).await.unwrap();
         let hers = claimed.iter().find(|one| one.row.contact == Some(sara)).unwrap();
         let handoff = Handoff {
             delivery: hers.row.id,
@@ -575,7 +576,7 @@ async fn judges_each_condition_as_the_store_does() {
         let reference = at("2027-03-01T00:00:00");
         for condition in conditions.into_iter().chain(not).chain([both, Condition::Not(Rule::default())]) {
             let rule = Rule(vec![condition]);
-            let found = store.candidates(&rule, "led", "", reference, ContactId(0), 500).await.unwrap();
+            let found = store.candidates(&rule, "led", "", reference, Default::default(), 500).await.unwrap();
             let by_store: Vec<_> = found.iter().map(|person| person.contact).collect();
             let holds =
                 |client: &&Client| explain(&rule, Subject { client, last_touch: client.last_touch, reference })[0].1;

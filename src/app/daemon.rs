@@ -2,20 +2,24 @@
 //!
 //! SIGTERM and SIGINT drain: nothing new begins, what is under way ends and is
 //! written. SIGHUP reads the configuration again; a bad one keeps the old. A stage
-//! that panics ends the daemon, for the service manager to start it afresh.
+//! that panics ends the daemon, for the service manager to start it afresh. One that
+//! others took for dead drains likewise and goes on under a new id.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::keep::{self, Keeper};
 use super::ring::Ring;
 use super::signals::{Signals, Wish};
+use super::wake::{self, Wake};
 use super::watch::{self, Pulse};
 use super::{AppError, Parts, Stage, reload};
 use crate::clock::Clock;
@@ -51,15 +55,13 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let mut listener = listen(&config).await?;
     let store = Store::open(url.expose_secret(), Migration::BackUpFirst).await?;
     let keys = config::keys::load_or_create(&config.files.key_file)?;
-    let now = options.clock.now();
-    let daemon = store.register_daemon(now).await?;
-    report_pauses(&store, now).await?;
-    // Compiling the rules for reading answers takes a moment, once: not at the first answer.
-    tokio::task::spawn_blocking(respond::read::prepare);
+    let mut daemon = begin(&store, &options.clock).await?;
+    report_pauses(&store, options.clock.now()).await?;
     loop {
         let serving = Serving { options: &options, store: &store, keys: &keys, daemon, config: Arc::clone(&config) };
         match serving.until_signal(&listener, &mut signals).await? {
             Exit::Stop => break,
+            Exit::Lost => daemon = begin(&store, &options.clock).await?,
             Exit::Reload(fresh) => {
                 let (newer, address) = *fresh;
                 config = Arc::new(newer);
@@ -76,6 +78,8 @@ pub async fn run(options: Options) -> Result<(), AppError> {
 /// Why a serving ended.
 enum Exit {
     Stop,
+    /// Others took this daemon for dead.
+    Lost,
     /// With the new configuration, and a new listener if its address changed.
     Reload(Box<(Config, Option<TcpListener>)>),
 }
@@ -83,6 +87,13 @@ enum Exit {
 async fn listen(config: &Config) -> Result<TcpListener, AppError> {
     let address = config.web.listen.clone();
     TcpListener::bind(&address).await.map_err(|source| AppError::Listen { address, source })
+}
+
+/// Registers a daemon, which takes over what dead ones left before it begins anything.
+async fn begin(store: &Store, clock: &Clock) -> Result<DaemonId, AppError> {
+    let daemon = store.register_daemon(clock.now()).await?;
+    keep::take_over(store, daemon, clock, &Wake::default()).await?;
+    Ok(daemon)
 }
 
 async fn report_pauses(store: &Store, now: Timestamp) -> Result<(), AppError> {
@@ -105,10 +116,11 @@ struct Serving<'a> {
 
 impl Serving<'_> {
     async fn until_signal(&self, listener: &TcpListener, signals: &mut Signals) -> Result<Exit, AppError> {
-        let (stop, stop_web) = (CancellationToken::new(), CancellationToken::new());
+        let (stop, stop_web, lost) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
         let ring = Ring {
             clock: self.options.clock.clone(),
             nudge: Arc::new(Notify::new()),
+            wake: Wake::default(),
             stop: stop.clone(),
             health: Arc::new(Health::default()),
             pulse: Arc::new(Pulse::new(self.store.clone())),
@@ -117,17 +129,22 @@ impl Serving<'_> {
         // What can fail is made first: a loop that has begun must be drained, not dropped.
         let stages = Stage::all(&self.parts(&fax_calls), &stop)?;
         let mut around = self.around(&ring, &fax_calls, listener, &stop_web)?;
+        self.listen_and_keep(&ring, &mut around, &stop_web, &lost);
         let mut loops = JoinSet::new();
         for stage in stages {
             ring.expect(&stage);
             loops.spawn(ring.clone().turn(stage));
         }
         watch::ready();
+        // Compiling the rules for reading answers takes a moment, once: not at the first answer.
+        tokio::task::spawn_blocking(respond::read::prepare);
         let exit = tokio::select! {
             exit = self.asked(signals) => Ok(exit),
+            () = lost.cancelled() => Ok(Exit::Lost),
             ended = loops.join_next() => Err(ended_early(ended)),
         };
-        // The stages first, the pages and the watchdog last: an opt-out is taken while mails drain.
+        // The stages first; pages, watchdog and lease last: an opt-out is taken while mails drain,
+        // and who drains lives.
         stop.cancel();
         if matches!(exit, Ok(Exit::Stop)) {
             watch::stopping();
@@ -189,6 +206,33 @@ impl Serving<'_> {
         });
         tracing::info!("ready; pages on http://{address}");
         Ok(around)
+    }
+
+    /// Starts what wakes the stages, and what keeps this daemon's lease.
+    fn listen_and_keep(
+        &self,
+        ring: &Ring,
+        around: &mut JoinSet<()>,
+        stop: &CancellationToken,
+        lost: &CancellationToken,
+    ) {
+        let (store, wake) = (|| self.store.clone(), || ring.wake.clone());
+        around.spawn(wake::for_pages(wake(), Arc::clone(&ring.nudge), stop.clone()));
+        around.spawn(wake::for_others(wake(), Arc::clone(&ring.pulse), store(), self.daemon, stop.clone()));
+        let Some(heart) = self.store.heart(self.daemon) else { return };
+        around.spawn(wake::announce(wake(), store(), self.daemon, stop.clone()));
+        let lease = Duration::from_secs(self.config.daemon.lease_s);
+        ring.health.expect(keep::NAME, SignedDuration::from_mins(5), ring.clock.now());
+        let keeper = Keeper {
+            store: store(),
+            daemon: self.daemon,
+            lease,
+            clock: ring.clock.clone(),
+            health: Arc::clone(&ring.health),
+            wake: wake(),
+            lost: lost.clone(),
+        };
+        around.spawn(keeper.keep(heart, stop.clone()));
     }
 
     /// Waits until somebody asks for an end of this span.

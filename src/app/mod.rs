@@ -1,16 +1,19 @@
 //! The composition root: the stages put together, turned in loops, stopped in order.
 //!
 //! [`stages`] makes them from the configuration. [`daemon`] turns each in a loop of
-//! its own, on the system's clock, under signals and systemd; [`virtual_time`] turns
+//! its own, on the system's clock, under signals and systemd, [`wake`] ends their waits
+//! and [`keep`] keeps the lease by which other daemons know it; [`virtual_time`] turns
 //! them one after the other on a clock that jumps, for the demo and the tests.
 //! Loops and waits live here and nowhere below.
 
 pub mod daemon;
+mod keep;
 mod reload;
 mod ring;
 mod signals;
 pub mod stages;
 pub mod virtual_time;
+mod wake;
 mod watch;
 
 pub use stages::{Parts, Stage};

@@ -14,11 +14,11 @@ use crate::model::token::TokenKeys;
 use crate::model::turn::Turn;
 use crate::respond::{Respond, Source};
 use crate::schedule;
-use crate::store::Store;
+use crate::store::{Hold, Store};
 use crate::web::FaxCalls;
 
-/// How often a daemon says that it lives and looks for others that no longer do.
-const BEAT_SECONDS: i64 = 60;
+/// When a daemon looks again whether what another one does has become its own.
+const STAND_BY_SECONDS: i64 = 5;
 
 /// What every stage is made from.
 #[derive(Clone, Debug)]
@@ -47,8 +47,6 @@ pub enum Stage {
     Respond(Parts, String, Box<Respond>),
     /// Managers get their digest.
     Digest(Parts),
-    /// This daemon says that it lives, and takes over what dead ones left.
-    Keep(Parts),
 }
 
 impl Stage {
@@ -59,12 +57,8 @@ impl Stage {
     pub fn all(parts: &Parts, stop: &CancellationToken) -> Result<Vec<Self>, DeliverError> {
         let Parts { store, config, keys, clock, daemon, .. } = parts.clone();
         let deliver = Deliver::new(store, Arc::clone(&config), keys, clock, daemon, stop.clone())?;
-        let mut stages = vec![
-            Self::Keep(parts.clone()),
-            Self::Schedule(parts.clone()),
-            Self::Deliver(parts.clone(), Arc::new(deliver)),
-            Self::Digest(parts.clone()),
-        ];
+        let mut stages =
+            vec![Self::Schedule(parts.clone()), Self::Deliver(parts.clone(), deliver), Self::Digest(parts.clone())];
         for mailbox in &config.mailboxes {
             let source = Source::Configured(Box::new(mailbox.clone()));
             let respond = Respond::new(&mailbox.id, source);
@@ -80,7 +74,15 @@ impl Stage {
             Self::Deliver(..) => "deliver",
             Self::Respond(_, name, _) => name,
             Self::Digest(_) => "digest",
-            Self::Keep(_) => "keep",
+        }
+    }
+
+    /// What only one daemon of a database does at a time, under a lease of the stage's name:
+    /// two would do the same work twice over. Delivering is everybody's.
+    fn alone(&self) -> Option<&Parts> {
+        match self {
+            Self::Schedule(parts) | Self::Respond(parts, ..) | Self::Digest(parts) => Some(parts),
+            Self::Deliver(..) => None,
         }
     }
 
@@ -89,6 +91,16 @@ impl Stage {
     /// # Errors
     /// In words, for the log and for `/readyz`; what was done so far stays.
     pub async fn turn(&mut self, now: Timestamp) -> Result<Turn, String> {
+        if let Some(parts) = self.alone() {
+            let held = parts.store.hold_lease(self.name(), parts.daemon, now).await;
+            match held.map_err(|error| error.to_string())? {
+                Hold::Kept => {}
+                Hold::Taken => tracing::info!("stage {} runs in this daemon now", self.name()),
+                Hold::Elsewhere => {
+                    return Ok(Turn { done: 0, next_at: now.checked_add(STAND_BY_SECONDS.seconds()).ok() });
+                }
+            }
+        }
         match self {
             Self::Schedule(parts) => schedule::turn(&parts.store, &parts.config, now).await.map_err(|e| e.to_string()),
             Self::Deliver(parts, deliver) => {
@@ -108,7 +120,6 @@ impl Stage {
             Self::Digest(parts) => {
                 digest::turn(&parts.store, &parts.config, &parts.keys, now).await.map_err(|error| error.to_string())
             }
-            Self::Keep(parts) => keep(parts, now).await,
         }
     }
 
@@ -122,28 +133,10 @@ impl Stage {
 
     /// Waits until what it has begun is written.
     pub async fn close(self) {
-        if let Self::Deliver(_, deliver) = self
-            && let Some(deliver) = Arc::into_inner(deliver)
-        {
+        if let Self::Deliver(_, deliver) = self {
             deliver.close().await;
         }
     }
-}
-
-async fn keep(parts: &Parts, now: Timestamp) -> Result<Turn, String> {
-    let kept = async {
-        parts.store.beat(parts.daemon, now).await?;
-        parts.store.recover(parts.daemon, now).await
-    };
-    let (freed, uncertain) = kept.await.map_err(|error| error.to_string())?;
-    if freed + uncertain > 0 {
-        tracing::warn!(
-            freed,
-            uncertain,
-            "took over what a daemon left that runs no more: {freed} free again, {uncertain} uncertain"
-        );
-    }
-    Ok(Turn { done: 0, next_at: now.checked_add(BEAT_SECONDS.seconds()).ok() })
 }
 
 impl std::fmt::Debug for Stage {

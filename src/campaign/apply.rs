@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::audience::{Occasion, Pages, company_zone};
 use super::check::Check;
 use super::templates::reachable;
-use super::{CampaignError, CampaignFile, Progress};
+use super::{CampaignError, CampaignFile, Progress, Tally};
 use crate::config::Config;
 use crate::model::act::Act;
 use crate::model::campaign::Start;
@@ -56,7 +56,7 @@ pub async fn apply_all(
     }
     let running = store.running().await?;
     let mut applied = Vec::new();
-    let mut applying = Applying { store, config, act, progress, done: 0 };
+    let mut applying = Applying { store, config, act, tally: Tally::new(progress) };
     for file in &check.files.folder.campaigns {
         let revision = running.iter().find(|revision| revision.campaign.id == file.campaign.id);
         let templates = reachable(&check.files.templates, &file.campaign);
@@ -69,8 +69,7 @@ struct Applying<'a> {
     store: &'a Store,
     config: &'a Config,
     act: &'a Act,
-    progress: Progress<'a>,
-    done: u64,
+    tally: Tally<'a>,
 }
 
 impl Applying<'_> {
@@ -150,8 +149,7 @@ impl Applying<'_> {
                     }
                 }
             }
-            self.done += page.len() as u64;
-            (self.progress)(self.done);
+            self.tally.add(page.len() as u64);
         }
     }
 }

@@ -7,13 +7,12 @@ use jiff::tz::TimeZone;
 
 use crate::config::Config;
 use crate::model::campaign::{Campaign, Start};
-use crate::model::id::ContactId;
-use crate::model::plan::Candidate;
+use crate::model::plan::{Candidate, PlanState};
 use crate::policy::calendar::Calendar;
 use crate::policy::cron::Schedule;
 use crate::policy::enrolment::{Draw, NotBefore, zone_of};
 use crate::policy::{local, window};
-use crate::store::{Store, StoreError};
+use crate::store::{CandidatePlace, Store, StoreError};
 
 /// Candidates that are read at a time.
 const PAGE: i64 = 500;
@@ -66,19 +65,19 @@ impl Occasion {
     }
 }
 
-/// The candidates of a campaign, page by page in the order of their ids.
+/// The candidates of a campaign, page by page, company by company.
 #[derive(Debug)]
 pub struct Pages<'a> {
     store: &'a Store,
     campaign: &'a Campaign,
     occasion: &'a Occasion,
-    after: ContactId,
+    after: CandidatePlace,
 }
 
 impl<'a> Pages<'a> {
     /// From the first candidate on.
     pub fn new(store: &'a Store, campaign: &'a Campaign, occasion: &'a Occasion) -> Self {
-        Self { store, campaign, occasion, after: ContactId(0) }
+        Self { store, campaign, occasion, after: CandidatePlace::default() }
     }
 
     /// The next page; empty at the end.
@@ -89,10 +88,35 @@ impl<'a> Pages<'a> {
         let (rule, id, run) = (&self.campaign.audience, &self.campaign.id, &self.occasion.run);
         let page = self.store.candidates(rule, id, run, self.occasion.reference, self.after, PAGE).await?;
         if let Some(last) = page.last() {
-            self.after = last.contact;
+            self.after = CandidatePlace::behind(last);
         }
         Ok(page)
     }
+}
+
+/// How many contacts these campaigns match, those under way counted again if `follows`:
+/// what a plan or an apply of them goes through.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn size<'c>(
+    store: &Store,
+    config: &Config,
+    campaigns: impl Iterator<Item = &'c Campaign>,
+    now: Timestamp,
+    follows: bool,
+) -> Result<u64, StoreError> {
+    let mut size = 0;
+    for campaign in campaigns {
+        if let Some(occasion) = Occasion::next(campaign, &company_zone(config), now) {
+            size += store.count_candidates(&campaign.audience, occasion.reference).await?;
+        }
+        if follows {
+            let plans = store.count_plans(&campaign.id).await?;
+            size += plans.iter().filter(|plan| plan.state == PlanState::Active).map(|plan| plan.count).sum::<u64>();
+        }
+    }
+    Ok(size)
 }
 
 /// The company's own zone.

@@ -104,6 +104,12 @@ fn head(campaign: &Campaign) -> BTreeMap<String, String> {
     for (key, value) in window(&campaign.send) {
         put(&format!("send.{key}"), value);
     }
+    if let Some(rate) = campaign.limit.rate {
+        put("send.rate", quoted(&rate.to_string()));
+    }
+    if let Some(per_day) = campaign.limit.per_day {
+        put("send.per_day", per_day.to_string());
+    }
     for (kind, reaction) in &campaign.on {
         let kind =
             serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();

@@ -34,6 +34,24 @@ use crate::store::StoreError;
 /// Hears how many contacts are done so far.
 pub type Progress<'a> = &'a (dyn Fn(u64) + Send + Sync);
 
+/// Adds up what is done, for who hears of it.
+struct Tally<'a> {
+    progress: Progress<'a>,
+    done: u64,
+}
+
+impl<'a> Tally<'a> {
+    fn new(progress: Progress<'a>) -> Self {
+        Self { progress, done: 0 }
+    }
+
+    /// `more` contacts are done.
+    fn add(&mut self, more: u64) {
+        self.done += more;
+        (self.progress)(self.done);
+    }
+}
+
 /// Why campaigns could not be checked, planned, shown or applied.
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {

@@ -1,7 +1,7 @@
 //! The plan: what would be sent to whom and when if the files were applied now, who is
 //! left out and by which rule, and what differs from what runs. Reads only.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -13,10 +13,9 @@ use super::diff::{self, Change};
 use super::forecast::Reach;
 use super::templates::reachable;
 use super::under_way::UnderWay;
-use super::{CampaignError, CampaignFile};
+use super::{CampaignError, CampaignFile, Progress, Tally};
 use crate::config::Config;
 use crate::model::address::Channel;
-use crate::model::id::ContactId;
 use crate::model::plan::{Candidate, Enrolment, LeftOut};
 use crate::store::{AppliedRevision, Store};
 
@@ -121,12 +120,13 @@ pub async fn preview(
     check: &Check,
     now: Timestamp,
     with_people: bool,
+    progress: Progress<'_>,
 ) -> Result<Vec<PlanReport>, CampaignError> {
     let running = store.running().await?;
-    let mut reports = Vec::new();
+    let (mut reports, mut tally) = (Vec::new(), Tally::new(progress));
     for file in &check.files.folder.campaigns {
         let revision = running.iter().find(|revision| revision.campaign.id == file.campaign.id);
-        let mut planning = Planning::new(store, config, file, revision, now, with_people);
+        let mut planning = Planning::new(store, config, file, revision, now, with_people, &mut tally);
         planning.compare(&reachable(&check.files.templates, &file.campaign)).await?;
         planning.draw().await?;
         planning.follow().await?;
@@ -149,7 +149,7 @@ pub async fn orphans(store: &Store, check: &Check) -> Result<Vec<AppliedRevision
 /// A date, a version, a step's place, a channel, held or not: what letters are counted by.
 pub(super) type Slot = (Date, i64, usize, Channel, bool);
 
-struct Planning<'a> {
+struct Planning<'a, 'p> {
     store: &'a Store,
     config: &'a Config,
     file: &'a CampaignFile,
@@ -157,13 +157,12 @@ struct Planning<'a> {
     occasion: Option<Occasion>,
     now: Timestamp,
     with_people: bool,
-    /// Contacts with a plan of this occasion.
-    enrolled: BTreeSet<ContactId>,
+    tally: &'a mut Tally<'p>,
     slots: BTreeMap<Slot, (String, u64)>,
     report: PlanReport,
 }
 
-impl<'a> Planning<'a> {
+impl<'a, 'p> Planning<'a, 'p> {
     fn new(
         store: &'a Store,
         config: &'a Config,
@@ -171,6 +170,7 @@ impl<'a> Planning<'a> {
         revision: Option<&'a AppliedRevision>,
         now: Timestamp,
         with_people: bool,
+        tally: &'a mut Tally<'p>,
     ) -> Self {
         let occasion = Occasion::next(&file.campaign, &company_zone(config), now);
         let running = revision.map(|revision| Running {
@@ -199,8 +199,7 @@ impl<'a> Planning<'a> {
             paused: None,
             people: Vec::new(),
         };
-        let (enrolled, slots) = (BTreeSet::new(), BTreeMap::new());
-        Self { store, config, file, revision, occasion, now, with_people, enrolled, slots, report }
+        Self { store, config, file, revision, occasion, now, with_people, tally, slots: BTreeMap::new(), report }
     }
 
     /// The file and its templates against what runs.
@@ -229,6 +228,7 @@ impl<'a> Planning<'a> {
                 let enrolment = draw.decide(candidate);
                 self.count(&occasion, candidate, &enrolment);
             }
+            self.tally.add(page.len() as u64);
         }
     }
 
@@ -264,13 +264,11 @@ impl<'a> Planning<'a> {
     /// Who is under way and who has ended.
     async fn follow(&mut self) -> Result<(), CampaignError> {
         let run = self.occasion.as_ref().map_or("", |occasion| occasion.run.as_str());
-        let plans = self.store.plans_in(&self.file.campaign.id).await?;
+        let file = self.file;
+        let mut ways = UnderWay::new(self.store, &file.campaign.id, self.now).await?;
         // Earlier runs of a cron campaign are under way too, but match anew at the next.
-        let of_run = |plan: &&crate::store::PlanRow| plan.run == run;
-        self.enrolled = plans.iter().filter(of_run).map(|plan| plan.contact).collect();
-        self.report.matched += self.enrolled.len() as u64;
-        let mut ways = UnderWay::new(self.store, &self.file.campaign.id, self.now).await?;
-        ways.follow(&plans, run).await?;
+        ways.follow(run, |more| self.tally.add(more)).await?;
+        self.report.matched += ways.enrolled;
         self.report.under_way = ways.versions;
         self.report.ended = ways.ended;
         self.report.undated = ways.undated;
@@ -286,13 +284,14 @@ impl<'a> Planning<'a> {
         if self.revision.is_none() || self.occasion.as_ref().is_none_or(|occasion| !occasion.run.is_empty()) {
             return Ok(());
         }
-        let members = self.store.memberships(None, Some(&self.file.campaign.id)).await?;
-        let members: HashMap<_, _> =
-            members.iter().filter(|row| row.run.is_empty()).map(|row| (row.contact, row.left_out)).collect();
-        self.report.matched_before = Some(members.len() as u64);
-        for reason in members.into_values().flatten() {
-            *self.report.left_out_before.entry(reason).or_default() += 1;
+        let mut matched = 0;
+        for (left_out, count) in self.store.count_memberships(&self.file.campaign.id, "").await? {
+            matched += count;
+            if let Some(reason) = left_out {
+                self.report.left_out_before.insert(reason, count);
+            }
         }
+        self.report.matched_before = Some(matched);
         Ok(())
     }
 

@@ -11,26 +11,15 @@ use super::plan::Slot;
 use crate::model::campaign::Campaign;
 use crate::model::consent::Consent;
 use crate::model::delivery::DeliveryState;
-use crate::model::id::{ContactId, DeliveryId, RevisionId};
+use crate::model::id::{ContactId, RevisionId};
 use crate::model::plan::{PlanState, StopReason};
 use crate::policy::late::{self, LateDecision};
 use crate::store::{
-    AppliedRevision, Client, DeliveryFilter, DeliveryRow, PauseRow, PauseScope, PlanRow, Store, StoreError,
+    AppliedRevision, Client, PauseRow, PauseScope, PlanCount, PlanPlace, PlanRow, Store, StoreError, UnderWayRow,
 };
 
 /// Plans that are followed at a time.
-const PAGE: usize = 500;
-
-/// Deliveries that have not ended.
-const OPEN: [DeliveryState; 7] = [
-    DeliveryState::Scheduled,
-    DeliveryState::Claimed,
-    DeliveryState::Retry,
-    DeliveryState::Handoff,
-    DeliveryState::Submitted,
-    DeliveryState::Uncertain,
-    DeliveryState::Held,
-];
+const PAGE: i64 = 500;
 
 /// What a letter waits for that only a person lets go.
 const DECISION: &str = "a person's decision";
@@ -38,10 +27,12 @@ const DECISION: &str = "a person's decision";
 /// What is known of the plans of one campaign.
 pub(super) struct UnderWay<'a> {
     store: &'a Store,
+    campaign: &'a str,
     now: Timestamp,
     pauses: Vec<PauseRow>,
-    open: HashMap<DeliveryId, DeliveryRow>,
     revisions: HashMap<RevisionId, Arc<AppliedRevision>>,
+    /// Contacts with a plan of the run.
+    pub(super) enrolled: u64,
     pub(super) versions: BTreeMap<i64, u64>,
     pub(super) ended: BTreeMap<&'static str, u64>,
     pub(super) undated: BTreeMap<String, u64>,
@@ -60,7 +51,7 @@ enum Next {
 }
 
 impl<'a> UnderWay<'a> {
-    pub(super) async fn new(store: &'a Store, campaign: &str, now: Timestamp) -> Result<Self, StoreError> {
+    pub(super) async fn new(store: &'a Store, campaign: &'a str, now: Timestamp) -> Result<Self, StoreError> {
         let pauses = store.pauses(now).await?;
         let whole = |pause: &&PauseRow| match &pause.scope {
             PauseScope::All => true,
@@ -68,14 +59,13 @@ impl<'a> UnderWay<'a> {
             PauseScope::Domain(_) | PauseScope::Contact(_) => false,
         };
         let paused = pauses.iter().find(whole).map(|pause| pause.reason.clone());
-        let filter = DeliveryFilter { states: OPEN.into(), campaign: Some(campaign.to_owned()), ..Default::default() };
-        let open = store.deliveries(&filter, i64::MAX).await?.into_iter().map(|row| (row.id, row)).collect();
         Ok(Self {
             store,
+            campaign,
             now,
             pauses,
-            open,
             revisions: HashMap::new(),
+            enrolled: 0,
             versions: BTreeMap::new(),
             ended: BTreeMap::new(),
             undated: BTreeMap::new(),
@@ -84,29 +74,46 @@ impl<'a> UnderWay<'a> {
         })
     }
 
-    /// Follows every plan; only those of `run` are counted as under way or ended.
-    pub(super) async fn follow(&mut self, plans: &[PlanRow], run: &str) -> Result<(), StoreError> {
-        for plan in plans.iter().filter(|plan| plan.run == run && plan.state != PlanState::Active) {
-            *self.ended.entry(ending(plan)).or_default() += 1;
+    /// Follows every active plan, and counts all; only those of `run` are counted as under
+    /// way or ended. `on_page` hears how many more were followed.
+    pub(super) async fn follow(&mut self, run: &str, mut on_page: impl FnMut(u64)) -> Result<(), StoreError> {
+        for count in self.store.count_plans(self.campaign).await?.iter().filter(|count| count.run == run) {
+            self.count(count).await?;
         }
-        let active: Vec<_> = plans.iter().filter(|plan| plan.state == PlanState::Active).collect();
-        for page in active.chunks(PAGE) {
-            let ids: Vec<_> = page.iter().map(|plan| plan.contact).collect();
-            let clients: HashMap<ContactId, Client> =
-                self.store.clients(&ids).await?.into_iter().map(|client| (client.contact.id, client)).collect();
-            let mut consents: HashMap<ContactId, Vec<Consent>> = HashMap::new();
-            for consent in self.store.consents_of(&ids).await? {
-                consents.entry(consent.contact).or_default().push(consent);
-            }
-            for plan in page {
-                let revision = self.revision(plan.revision).await?;
-                if plan.run == run {
-                    *self.versions.entry(revision.version).or_default() += 1;
-                }
-                let Some(client) = clients.get(&plan.contact) else { continue };
-                let held = consents.get(&plan.contact).map_or(&[][..], Vec::as_slice);
-                self.plan(plan, &revision, client, &Reach::of_client(client, held));
-            }
+        let mut after = PlanPlace::default();
+        loop {
+            let page = self.store.under_way(self.campaign, &after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = PlanPlace::behind(&last.plan);
+            self.page(&page).await?;
+            on_page(page.len() as u64);
+        }
+    }
+
+    async fn count(&mut self, count: &PlanCount) -> Result<(), StoreError> {
+        self.enrolled += count.count;
+        if count.state == PlanState::Active {
+            let version = self.revision(count.revision).await?.version;
+            *self.versions.entry(version).or_default() += count.count;
+        } else {
+            *self.ended.entry(ending(count.stop_reason)).or_default() += count.count;
+        }
+        Ok(())
+    }
+
+    async fn page(&mut self, page: &[UnderWayRow]) -> Result<(), StoreError> {
+        let ids: Vec<_> = page.iter().map(|row| row.plan.contact).collect();
+        let clients: HashMap<ContactId, Client> =
+            self.store.clients(&ids).await?.into_iter().map(|client| (client.contact.id, client)).collect();
+        let mut consents: HashMap<ContactId, Vec<Consent>> = HashMap::new();
+        for consent in self.store.consents_of(&ids).await? {
+            consents.entry(consent.contact).or_default().push(consent);
+        }
+        for row in page {
+            let revision = self.revision(row.plan.revision).await?;
+            let Some(client) = clients.get(&row.plan.contact) else { continue };
+            let held = consents.get(&row.plan.contact).map_or(&[][..], Vec::as_slice);
+            self.plan(row, &revision, client, &Reach::of_client(client, held));
         }
         Ok(())
     }
@@ -120,8 +127,8 @@ impl<'a> UnderWay<'a> {
         Ok(revision)
     }
 
-    fn plan(&mut self, plan: &PlanRow, revision: &AppliedRevision, client: &Client, reach: &Reach) {
-        let (first, at, held) = match self.next(plan, revision, client, reach) {
+    fn plan(&mut self, row: &UnderWayRow, revision: &AppliedRevision, client: &Client, reach: &Reach) {
+        let (first, at, held) = match self.next(row, revision, client, reach) {
             Next::At(first, at, held) => (first, at, held),
             Next::Undated(what) => return *self.undated.entry(what).or_default() += 1,
             Next::Nothing => return,
@@ -133,21 +140,19 @@ impl<'a> UnderWay<'a> {
         }
     }
 
-    fn next(&self, plan: &PlanRow, revision: &AppliedRevision, client: &Client, reach: &Reach) -> Next {
+    fn next(&self, row: &UnderWayRow, revision: &AppliedRevision, client: &Client, reach: &Reach) -> Next {
+        let plan = &row.plan;
         let campaign = &revision.campaign;
         let Some((index, step)) = plan.step.as_deref().and_then(|id| campaign.find_step(id)) else {
             return Next::Nothing;
         };
         let behind = |from| self.behind(campaign, index, from, reach);
-        let delivery = plan.delivery.map(|id| self.open.get(&id).map(|row| (row.state, row.due_at, row.not_after)));
-        let (due_at, not_after) = match delivery {
+        let (due_at, not_after) = match row.delivery {
             None => (plan.next_at.unwrap_or(self.now), plan.closes_at),
-            Some(Some((
-                DeliveryState::Scheduled | DeliveryState::Claimed | DeliveryState::Retry,
-                due_at,
-                not_after,
-            ))) => (due_at, not_after),
-            Some(Some((DeliveryState::Held | DeliveryState::Uncertain, ..))) => return Next::Undated(DECISION.into()),
+            Some((DeliveryState::Scheduled | DeliveryState::Claimed | DeliveryState::Retry, due_at, not_after)) => {
+                (due_at, not_after)
+            }
+            Some((DeliveryState::Held | DeliveryState::Uncertain, ..)) => return Next::Undated(DECISION.into()),
             // It is leaving, or has just left: the step behind it is the next.
             Some(_) => return behind(self.now),
         };
@@ -191,8 +196,8 @@ impl<'a> UnderWay<'a> {
     }
 }
 
-fn ending(plan: &PlanRow) -> &'static str {
-    match plan.stop_reason {
+fn ending(stop_reason: Option<StopReason>) -> &'static str {
+    match stop_reason {
         None => "done",
         Some(StopReason::Reply) => "reply",
         Some(StopReason::OptOut) => "opt_out",

@@ -6,10 +6,8 @@ use std::process::ExitCode;
 use jiff::tz::TimeZone;
 
 use super::check::{checked, counted};
-use super::progress::Bar;
 use super::{CommandError, Session, output, plan, session};
 use crate::campaign::apply::{Applied, apply_all};
-use crate::campaign::plan::preview;
 use crate::campaign::report;
 
 /// The arguments of `outreachd apply`.
@@ -33,14 +31,14 @@ pub(super) fn run(session: &Session, args: Args) -> Result<ExitCode, CommandErro
         let check = checked(session, Some(&store), &config).await?;
         let asks = !args.yes && io::stdin().is_terminal() && io::stderr().is_terminal();
         if asks {
-            let reports = preview(&store, &config, &check, session.now(), false).await.map_err(anyhow::Error::from)?;
+            let reports = plan::planned(session, &store, &config, &check, false).await?;
             let shown = plan::texts(session, &config, &reports);
             if !agreed(&shown)? {
                 output::lines(&["Nothing was changed."])?;
                 return Ok(ExitCode::FAILURE);
             }
         }
-        let bar = Bar::new("contacts");
+        let bar = plan::bar(session, &store, &config, &check, false).await?;
         let applied = apply_all(&store, &config, &check, &session.act(), &|done| bar.set(done)).await;
         bar.finish();
         let applied = applied.map_err(anyhow::Error::from)?;

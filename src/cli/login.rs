@@ -33,7 +33,9 @@ pub(super) fn run(session: &Session, args: Args) -> Result<ExitCode, CommandErro
     let config = session.config()?;
     let (account, username) = find(&config, &args.name).map_err(|message| anyhow!(message))?;
     if account.flow == OAuthFlow::Application {
-        return Err(anyhow!("{} signs in by itself (flow = \"application\"); nobody needs to log in", account.login).into());
+        return Err(
+            anyhow!("{} signs in by itself (flow = \"application\"); nobody needs to log in", account.login).into()
+        );
     }
     block_on(async { Ok(ask(account, username, &args).await?) })?;
     let kept = account.token_file.display();

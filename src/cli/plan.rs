@@ -5,11 +5,14 @@ use std::process::ExitCode;
 use jiff::tz::TimeZone;
 
 use super::check::checked;
+use super::progress::Bar;
 use super::{CommandError, Session, output, session};
+use crate::campaign::check::Check;
 use crate::campaign::plan::{self, PlanReport};
-use crate::campaign::report;
+use crate::campaign::{audience, report};
 use crate::config::Config;
 use crate::model::text::tame;
+use crate::store::Store;
 
 /// The arguments of `outreachd plan`.
 #[derive(Debug, clap::Args)]
@@ -31,8 +34,7 @@ pub(super) fn run(session: &Session, args: Args) -> Result<ExitCode, CommandErro
     session::block_on(async {
         let store = session.existing_store(&config).await?;
         let check = checked(session, Some(&store), &config).await?;
-        let reports = plan::preview(&store, &config, &check, session.now(), args.list).await;
-        let mut reports = reports.map_err(anyhow::Error::from)?;
+        let mut reports = planned(session, &store, &config, &check, args.list).await?;
         if let Some(id) = &args.campaign {
             reports.retain(|report| report.campaign == *id);
             if reports.is_empty() {
@@ -52,6 +54,37 @@ pub(super) fn run(session: &Session, args: Args) -> Result<ExitCode, CommandErro
         output::lines(&lines)?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// The plans of all campaigns, with a bar while they are drawn.
+pub(super) async fn planned(
+    session: &Session,
+    store: &Store,
+    config: &Config,
+    check: &Check,
+    with_people: bool,
+) -> Result<Vec<PlanReport>, CommandError> {
+    let bar = bar(session, store, config, check, true).await?;
+    let reports = plan::preview(store, config, check, session.now(), with_people, &|done| bar.set(done)).await;
+    bar.finish();
+    Ok(reports.map_err(anyhow::Error::from)?)
+}
+
+/// A bar over the audiences of a check, once more over those under way if `follows`.
+pub(super) async fn bar(
+    session: &Session,
+    store: &Store,
+    config: &Config,
+    check: &Check,
+    follows: bool,
+) -> Result<Bar, CommandError> {
+    let bar = Bar::new("contacts");
+    if bar.is_seen() {
+        let campaigns = check.files.folder.campaigns.iter().map(|file| &file.campaign);
+        let all = audience::size(store, config, campaigns, session.now(), follows).await;
+        bar.of(all.map_err(anyhow::Error::from)?);
+    }
+    Ok(bar)
 }
 
 /// Each plan as text, and its people if they were asked for.

@@ -2,6 +2,8 @@
 //!
 //! Every line adds up to the one before: matched, started, sent, what became of it.
 
+mod limits;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -22,7 +24,8 @@ const NAMED: usize = 10;
 /// The arguments of `outreachd status`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Each line adds up: who matched, who started, what was sent, what became of it. What waits
-for you is named with the command that resolves it.
+for you is named with the command that resolves it. Of each limit it says what went today
+and, where it binds, when the next letter goes.
 
 Examples:
   outreachd status
@@ -47,6 +50,7 @@ struct Report<'a> {
     status: &'a Status,
     pauses: &'a [PauseRow],
     waiting: &'a [DeliveryRow],
+    limits: &'a [limits::Line],
 }
 
 /// Runs the command.
@@ -60,9 +64,10 @@ pub(super) fn run(session: &Session, _args: Args) -> Result<ExitCode, CommandErr
         let waits = vec![DeliveryState::Uncertain, DeliveryState::Held];
         let filter = DeliveryFilter { states: waits, ..Default::default() };
         let waiting = store.deliveries(&filter, 1000).await.context("cannot list what waits")?;
+        let limits = limits::read(&store, &config, now).await.context("cannot read the limits")?;
         store.close().await;
         let campaigns = status.campaigns().into_iter().map(|id| campaign(&status, id)).collect();
-        let report = Report { campaigns, status: &status, pauses: &pauses, waiting: &waiting };
+        let report = Report { campaigns, status: &status, pauses: &pauses, waiting: &waiting, limits: &limits };
         if session.json {
             output::json(&report)?;
         } else {
@@ -101,7 +106,8 @@ fn print(report: &Report<'_>, now: Timestamp, zone: &TimeZone) -> io::Result<()>
     let review = if report.status.to_review > 0 { ": outreachd responses list --review" } else { "" };
     writeln!(out, "To review     {}{review}", layout::counted(report.status.to_review, "response"))?;
     writeln!(out, "Open tasks    {}", report.status.open_tasks)?;
-    print_pauses(&mut out, report.pauses, zone)
+    print_pauses(&mut out, report.pauses, zone)?;
+    limits::print(&mut out, report.limits, zone)
 }
 
 fn print_campaign(out: &mut dyn Write, status: &Status, campaign: &Campaign<'_>) -> io::Result<()> {

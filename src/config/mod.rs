@@ -5,6 +5,7 @@
 //! serves the campaign files too.
 
 pub mod keys;
+pub mod limits;
 mod load;
 mod oauth;
 mod overlay;
@@ -17,14 +18,19 @@ pub mod table;
 mod timeouts;
 pub mod value;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::civil::Time;
 use secrecy::SecretString;
 
 use crate::model::address::{EmailAddress, PhoneNumber};
+use crate::model::lane::{Lane, OTHER, Stream};
 use crate::model::language::Language;
+use crate::model::limit::{Limit, Scope};
+use crate::model::mistake::Mistake;
 use crate::model::text::Line;
+use crate::policy::providers::Providers;
 
 pub use load::{ConfigError, load, parse};
 pub use oauth::{OAuth, OAuthFlow, OAuthProvider};
@@ -56,6 +62,8 @@ pub struct Config {
     pub daemon: Daemon,
     /// Who is never to be written to more than once at a time.
     pub limits: Limits,
+    /// How fast letters leave.
+    pub pace: Pace,
 }
 
 /// `[company]`: who we are.
@@ -167,6 +175,8 @@ pub struct Relay {
     pub per_minute: Option<u32>,
     /// How long each of its answers is waited for.
     pub timeouts: Timeouts,
+    /// The relay that takes its letters while it cannot be reached.
+    pub backup: Option<String>,
 }
 
 /// How a connection to a mail server is protected.
@@ -262,10 +272,18 @@ impl Default for Digest {
 }
 
 /// `[daemon]`: the daemon itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Daemon {
     /// A URL that is fetched every minute while all is well, so that silence is noticed.
     pub heartbeat_url: Option<String>,
+    /// How long a daemon may be silent before the others on its PostgreSQL take it for dead.
+    pub lease_s: u64,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self { heartbeat_url: None, lease_s: 30 }
+    }
 }
 
 /// `[limits]`: how much at once.
@@ -280,6 +298,33 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { contacts_per_account: 1, attempts: crate::policy::retry::MAX_TRIES }
+    }
+}
+
+/// `[[limit]]` and `[[provider]]`: how fast letters leave.
+#[derive(Clone, Debug, Default)]
+pub struct Pace {
+    /// What each thing that is named may do.
+    pub limits: BTreeMap<Scope, Limit>,
+    /// What each recipient domain may get that has neither a limit of its own nor a provider.
+    pub each_domain: Option<Limit>,
+    /// Which provider takes the mail of which domains.
+    pub providers: Providers,
+    /// What to say of a campaign that a limit names, if there is none of that name.
+    pub campaigns: BTreeMap<String, Mistake>,
+}
+
+impl Pace {
+    /// Whether some limit depends on who gets the letter.
+    pub fn limits_recipients(&self) -> bool {
+        let of_recipient = |scope: &Scope| matches!(scope, Scope::Domain(_) | Scope::Provider(_));
+        self.each_domain.is_some() || self.limits.keys().any(of_recipient)
+    }
+
+    /// The limit of a recipient domain, if it has one of its own.
+    pub fn domain(&self, name: &str) -> Option<Limit> {
+        let own = self.limits.get(&Scope::Domain(name.to_owned())).copied();
+        own.or_else(|| self.each_domain.filter(|_| self.providers.of(name) == OTHER))
     }
 }
 
@@ -301,6 +346,7 @@ impl Relay {
             per_day: None,
             per_minute: None,
             timeouts: Timeouts::default(),
+            backup: None,
         }
     }
 }
@@ -320,5 +366,11 @@ impl Config {
             Some(id) => self.relays.iter().find(|relay| relay.id == *id),
             None => self.relays.first(),
         }
+    }
+
+    /// The lane of a mail of `sender` by `relay` to an address at `domain`.
+    pub fn mail_lane(&self, sender: &Sender, relay: &Relay, stream: Stream, domain: &str) -> Lane {
+        let provider = self.pace.providers.of(domain).to_owned();
+        Lane::Email { relay: relay.id.clone(), sender: sender.id.clone(), stream, provider }
     }
 }

@@ -42,8 +42,12 @@ impl Preset {
     /// The preset that the table names, if it names one.
     pub(super) fn read(table: &mut Table<'_>) -> Option<&'static Self> {
         let book = &*BOOK;
-        let presets =
-            [("postfix", &book.postfix), ("microsoft365", &book.microsoft365), ("google", &book.google), ("ses", &book.ses)];
+        let presets = [
+            ("postfix", &book.postfix),
+            ("microsoft365", &book.microsoft365),
+            ("google", &book.google),
+            ("ses", &book.ses),
+        ];
         table.take("preset")?.word(&presets)
     }
 

@@ -3,6 +3,7 @@
 //!
 //! It opens no file and asks no network: whether a host answers is `doctor`'s affair.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -10,10 +11,10 @@ use toml::de::DeTable;
 
 use crate::model::address::{EmailAddress, PhoneNumber};
 use crate::model::language::Language;
-use crate::model::mistake::did_you_mean;
 use crate::model::text::Line;
 
-use super::servers::{read_fax, read_mailbox, read_relay};
+use super::limits::{self, Known, read_providers};
+use super::servers::{Backup, read_fax, read_mailbox, read_relay};
 use super::shape::{country, is_loopback, listen, url, zone};
 use super::table::{Reader, Table};
 use super::value::Value;
@@ -30,13 +31,16 @@ pub(super) struct Site {
 /// The languages by their codes.
 pub const LANGUAGES: [(&str, Language); 2] = [("sv", Language::Sv), ("en", Language::En)];
 
-const ROOT: [&str; 11] =
-    ["company", "database", "files", "sender", "relay", "fax", "mailbox", "web", "digest", "daemon", "limits"];
+const ROOT: [&str; 13] = [
+    "company", "database", "files", "sender", "relay", "fax", "mailbox", "web", "digest", "daemon", "limits", "limit",
+    "provider",
+];
 const COMPANY: [&str; 5] = ["name", "head", "country", "zone", "language"];
 const SENDER: [&str; 9] =
     ["id", "legal_name", "postal_address", "from", "reply_to", "bounces", "relay", "fax", "phone"];
-const RELAY: [&str; 16] = [
+const RELAY: [&str; 17] = [
     "id",
+    "backup",
     "preset",
     "region",
     "host",
@@ -63,19 +67,30 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
     let country = company.as_ref().map(|company| company.country.clone());
     let database = root.need_section("database", &["url", "url_file"]).and_then(|table| read_database(table, site));
     let files = read_files(root.section("files", &["campaigns", "templates", "key_file"]), site);
-    let relays = read_each(root.need_sections("relay", &RELAY), |table| read_relay(table, site, &files.key_file), |r| &r.id);
+    let backups = RefCell::default();
+    let relays = root.need_sections("relay", &RELAY);
+    let relays = read_each(relays, |table| read_relay(table, site, &files.key_file, &backups), |r| &r.id);
     let relay_ids: Vec<_> = relays.iter().flatten().map(|relay| relay.id.as_str()).collect();
     let complete = relays.iter().all(Option::is_some);
+    check_backups(reader, complete.then_some(&relay_ids[..]), backups.into_inner());
     let senders = root.need_sections("sender", &SENDER);
     let relay_ids = complete.then_some(&relay_ids[..]);
     let senders = read_each(senders, |table| read_sender(table, country.as_deref(), relay_ids), |s| &s.id);
     let fax = root.section("fax", &["gateway", "base_url", "key", "secret", "poll_s"]);
     let fax = fax.map(|table| read_fax(table, site));
-    let mailboxes = read_each(root.sections("mailbox", &MAILBOX), |table| read_mailbox(table, site, &files.key_file), |m| &m.id);
+    let mailboxes =
+        read_each(root.sections("mailbox", &MAILBOX), |table| read_mailbox(table, site, &files.key_file), |m| &m.id);
     let web = read_web(root.section("web", &["listen", "public_url"]));
     let digest = read_digest(root.section("digest", &["from", "at"]));
-    let daemon = read_daemon(root.section("daemon", &["heartbeat_url"]));
+    let daemon = read_daemon(root.section("daemon", &["heartbeat_url", "lease_s"]));
     let limits = read_limits(root.section("limits", &["contacts_per_account", "attempts"]));
+    let known = Known {
+        relays: relay_ids.map(<[&str]>::to_vec),
+        senders: senders.iter().map(|sender| sender.as_ref().map(|sender| sender.id.as_str())).collect(),
+        providers: &read_providers(root.sections("provider", &limits::PROVIDER)),
+    };
+    let mut pace = limits::read_limits(root.sections("limit", &limits::KEYS), &known);
+    limits::heed_relays(&mut pace, relays.iter().flatten());
     Some(Config {
         company: company?,
         database: database?,
@@ -88,6 +103,7 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
         digest,
         daemon,
         limits,
+        pace,
     })
 }
 
@@ -194,29 +210,12 @@ fn read_sender(mut table: Table<'_>, country: Option<&str>, relays: Option<&[&st
     let from = table.need("from").and_then(|value| value.parse(EmailAddress::parse));
     let mut address = |key| table.take(key).and_then(|value| value.parse(EmailAddress::parse));
     let (reply_to, bounces) = (address("reply_to"), address("bounces"));
-    let relay = table.take("relay").and_then(|value| read_relay_name(value, relays));
+    let relay = table.take("relay").and_then(|value| limits::named(value, relays, "relay"));
     let mut number = |key| table.take(key).and_then(|value| value.parse(|text| PhoneNumber::parse(text, country)));
     let (fax, phone) = (number("fax"), number("phone"));
     let (id, span) = id?;
     let (legal_name, postal_address, from) = (legal_name?, postal_address?, from?);
     Some((Sender { id, legal_name, postal_address, from, reply_to, bounces, relay, fax, phone }, span))
-}
-
-/// A relay's id; `relays` are those there are, if all of them could be read.
-fn read_relay_name(value: Value<'_>, relays: Option<&[&str]>) -> Option<String> {
-    let (reader, span) = (value.reader(), value.span());
-    let name = value.text()?;
-    if let Some(relays) = relays
-        && !relays.is_empty()
-        && !relays.contains(&name.as_str())
-    {
-        let mistake = reader.mistake(&span, format!("there is no relay `{name}`"));
-        reader.push(match did_you_mean(&name, relays.iter().copied()) {
-            Some(meant) => mistake.aside(format!("did you mean `{meant}`?")),
-            None => mistake.hint(format!("add a [[relay]] with id = \"{name}\"")),
-        });
-    }
-    Some(name)
 }
 
 fn read_web(table: Option<Table<'_>>) -> Web {
@@ -245,8 +244,11 @@ fn read_digest(table: Option<Table<'_>>) -> Digest {
 }
 
 fn read_daemon(table: Option<Table<'_>>) -> Daemon {
-    let heartbeat = table.and_then(|mut table| table.take("heartbeat_url")).and_then(url);
-    Daemon { heartbeat_url: heartbeat.map(Into::into) }
+    let mut daemon = Daemon::default();
+    let Some(mut table) = table else { return daemon };
+    daemon.heartbeat_url = table.take("heartbeat_url").and_then(url).map(Into::into);
+    daemon.lease_s = table.take("lease_s").and_then(|value| value.integer(2..=600)).unwrap_or(daemon.lease_s);
+    daemon
 }
 
 fn read_limits(table: Option<Table<'_>>) -> Limits {
@@ -257,4 +259,15 @@ fn read_limits(table: Option<Table<'_>>) -> Limits {
         count("contacts_per_account", limits.contacts_per_account).unwrap_or(limits.contacts_per_account);
     limits.attempts = count("attempts", limits.attempts).unwrap_or(limits.attempts);
     limits
+}
+
+/// A backup is another relay that there is; two may stand in for each other.
+fn check_backups(reader: &Reader<'_>, relays: Option<&[&str]>, backups: Vec<Backup>) {
+    for Backup { of, name, span } in backups {
+        if of.as_deref() == Some(&name) {
+            reader.report(&span, format!("relay `{name}` cannot be its own backup"));
+        } else if let Some(relays) = relays {
+            limits::check_name(reader, &span, &name, relays, "relay");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The sections that name a server: relay, mailbox, fax gateway.
 
+use std::cell::RefCell;
 use std::ops::Range;
 use std::path::Path;
 
@@ -21,7 +22,19 @@ struct Endpoint {
     tls: Option<Tls>,
 }
 
-pub(super) fn read_relay(mut table: Table<'_>, site: &Site, key_file: &Path) -> Option<(Relay, Range<usize>)> {
+/// What a relay names as its backup, and where: looked at when all relays are read.
+pub(super) struct Backup {
+    pub(super) of: Option<String>,
+    pub(super) name: String,
+    pub(super) span: Range<usize>,
+}
+
+pub(super) fn read_relay(
+    mut table: Table<'_>,
+    site: &Site,
+    key_file: &Path,
+    backups: &RefCell<Vec<Backup>>,
+) -> Option<(Relay, Range<usize>)> {
     let id = read_id(&mut table);
     let preset = Preset::read(&mut table);
     let endpoint = read_relay_endpoint(&mut table, preset);
@@ -36,9 +49,15 @@ pub(super) fn read_relay(mut table: Table<'_>, site: &Site, key_file: &Path) -> 
     let sessions = count("sessions", preset.map_or(4, |p| p.sessions), 100);
     let messages = count("messages_per_session", preset.map_or(100, |p| p.messages_per_session), 100_000);
     let mut limit =
-        |key, preset: Option<u32>| table.take(key).map_or(Some(preset), |value| value.integer(1..=100_000_000).map(Some));
+        |key, preset: Option<u32>| table.take(key).map_or(Some(preset), |value| value.integer(1..=1_000_000).map(Some));
     let per_day = limit("per_day", preset.and_then(|p| p.per_day));
     let per_minute = limit("per_minute", preset.and_then(|p| p.per_minute));
+    let backup = table.take("backup").and_then(|value| {
+        let (span, name) = (value.span(), value.text()?);
+        let of = id.as_ref().map(|(id, _)| id.clone());
+        backups.borrow_mut().push(Backup { of, name: name.clone(), span });
+        Some(name)
+    });
     let (id, span) = id?;
     let login = login?;
     let relay = Relay {
@@ -56,6 +75,7 @@ pub(super) fn read_relay(mut table: Table<'_>, site: &Site, key_file: &Path) -> 
         per_day: per_day?,
         per_minute: per_minute?,
         timeouts: timeouts?,
+        backup,
     };
     Some((relay, span))
 }

@@ -26,15 +26,7 @@ const KEYS: [&str; 7] = ["greeting_s", "command_s", "mail_s", "recipient_s", "da
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            greeting_s: 300,
-            command_s: 300,
-            mail_s: 300,
-            recipient_s: 300,
-            data_s: 120,
-            block_s: 180,
-            dot_s: 600,
-        }
+        Self { greeting_s: 300, command_s: 300, mail_s: 300, recipient_s: 300, data_s: 120, block_s: 180, dot_s: 600 }
     }
 }
 

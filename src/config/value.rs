@@ -85,6 +85,11 @@ impl<'r> Value<'r> {
         matches!(self.value, DeValue::String(_))
     }
 
+    /// Whether it is this very text.
+    pub fn is_text(&self, text: &str) -> bool {
+        matches!(&self.value, DeValue::String(written) if written == text)
+    }
+
     /// Whether it is a table.
     pub fn is_table(&self) -> bool {
         matches!(self.value, DeValue::Table(_))
@@ -152,6 +157,22 @@ impl<'r> Value<'r> {
             self.report(format!("must be a whole number from {} to {}", range.start(), range.end()));
         }
         T::try_from(number?).ok()
+    }
+
+    /// A factor such as `1.5`, in percent.
+    pub fn percent(self, range: RangeInclusive<u32>) -> Option<u32> {
+        let written = match &self.value {
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            DeValue::Integer(number) => number.as_str().parse().ok(),
+            DeValue::String(text) if self.is_override() => text.trim().parse().ok(),
+            _ => return self.expected("a number"),
+        };
+        let (least, most) = (f64::from(*range.start()) / 100.0, f64::from(*range.end()) / 100.0);
+        let Some(factor) = written.filter(|factor: &f64| (least..=most).contains(factor)) else {
+            self.report(format!("must be a number from {least} to {most}"));
+            return None;
+        };
+        range.into_iter().find(|percent| f64::from(*percent) >= (factor * 100.0).round())
     }
 
     /// A date without a time.

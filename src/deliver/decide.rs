@@ -41,7 +41,8 @@ pub(super) fn forbidden(claimed: &Claimed, rule: &str, around: Surroundings<'_>)
     match rule {
         "late" => late(claimed, around),
         "plan_ended" => release(claimed, DeliveryState::Cancelled, rule),
-        "paused" => release(claimed, DeliveryState::Scheduled, rule),
+        // Not ours: it is whoever's the fence says, or free.
+        "paused" | "not_ours" => release(claimed, DeliveryState::Scheduled, rule),
         other => release(claimed, DeliveryState::Skipped, other),
     }
 }
@@ -63,6 +64,19 @@ fn late(claimed: &Claimed, around: Surroundings<'_>) -> Release {
             None => release(claimed, DeliveryState::Skipped, "late"),
         },
     }
+}
+
+/// A delivery that is over a limit of its recipient's until `until`: it waits for its turn
+/// beside the others, in a later window if need be.
+pub(super) fn put_off(claimed: &Claimed, until: Timestamp, around: Surroundings<'_>) -> Release {
+    let row = &claimed.row;
+    let (due_at, not_after) = match row.not_after {
+        Some(end) if until >= end && late_policy(row, around) == Late::Send => {
+            next_window(row, around, until).map_or((until, Some(end)), |(due_at, closes)| (due_at, Some(closes)))
+        }
+        end => (until, end),
+    };
+    Release { due_at: Some(due_at), not_after, ..release(claimed, DeliveryState::Scheduled, "limit") }
 }
 
 fn late_policy(row: &DeliveryRow, around: Surroundings<'_>) -> Late {
@@ -176,9 +190,19 @@ fn rejected(row: &DeliveryRow, kind: Bounce, reply: &Reply, around: Surroundings
         list.push(Consequence::InvalidatePoint { channel: Channel::Email, folded, reason: reply.to_string() });
         list.extend(task(row, TaskKind::Fix, "the address does not exist", around));
     } else if bounce::is_our_mistake(reply.code, reply.enhanced.as_deref()) {
-        list.extend(task(row, TaskKind::Operate, "a server does not understand us, by a fault of ours or the relay's", around));
+        list.extend(task(
+            row,
+            TaskKind::Operate,
+            "a server does not understand us, by a fault of ours or the relay's",
+            around,
+        ));
     } else if kind == Bounce::Size || is_about_form(reply) {
-        list.extend(task(row, TaskKind::Operate, "the letter itself is refused: too large, or of a form not taken", around));
+        list.extend(task(
+            row,
+            TaskKind::Operate,
+            "the letter itself is refused: too large, or of a form not taken",
+            around,
+        ));
     } else if kind == Bounce::Policy {
         if let Some((_, domain)) = folded.rsplit_once('@').filter(|_| row.purpose == Purpose::Campaign) {
             let scope = PauseScope::Domain(domain.to_owned());

@@ -8,10 +8,11 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::batch::Batch;
+use super::budget::Budget;
 use super::decide::{self, Surroundings};
 use super::ledger::NoHandoff;
 use super::letter::Outgoing;
-use super::mail::{Batch, release};
 use super::rests::Pause;
 use super::{COOL_DOWN, Deliver, DeliverError, after};
 use crate::config::Config;
@@ -24,6 +25,9 @@ use crate::model::turn::{Turn, earliest};
 use crate::policy::fax_retry;
 use crate::store::{AttemptState, Claimed, Finish};
 use crate::transport::fax::{FaxError, FaxJob, FaxProgress, FaxStatus, Gateway, Submission};
+
+/// What rests when the gateway fails.
+const WAY: &str = "fax";
 
 /// Faxes handed over in one turn.
 const BATCH: i64 = 20;
@@ -69,19 +73,26 @@ impl Deliver {
     }
 
     /// Hands a batch of faxes to the gateway; says how many deliveries it moved.
-    pub(super) async fn fax_lane(&self, lane: &str, now: Timestamp) -> Result<usize, DeliverError> {
+    /// Says too whether the lane may have more than its budget let it take.
+    pub(super) async fn fax_lane(
+        &self,
+        lane: &str,
+        budget: &Budget,
+        now: Timestamp,
+    ) -> Result<(usize, bool), DeliverError> {
         let Some(gateway) = &self.fax.gateway else {
-            if self.failed(lane, "no gateway is configured", Pause::LONG) {
+            if self.failed(WAY, "no gateway is configured", Pause::LONG) {
                 tracing::error!("faxes wait, but the configuration has no [fax] section");
             }
-            return Ok(0);
+            return Ok((0, false));
         };
-        let claimed = self.store.claim(self.daemon, lane, now, BATCH).await?;
+        let most = budget.tokens.map_or(BATCH, |tokens| BATCH.min(i64::from(tokens)));
+        let claimed = self.store.claim(self.daemon, lane, now, most).await?;
         let batch = Batch::read(self, &claimed).await?;
         let (mut releases, mut moved) = (Vec::new(), 0);
         for one in &claimed {
             let around = batch.around(self, one, self.clock.now());
-            if self.stop.is_cancelled() || self.rests.until(lane, now).is_some() {
+            if self.stop.is_cancelled() || self.rests.until(WAY, now).is_some() {
                 releases.push(decide::forbidden(one, "paused", around));
                 continue;
             }
@@ -100,20 +111,21 @@ impl Deliver {
                     releases.push(decide::release(one, DeliveryState::Held, reason));
                 }
                 Ok(outgoing) => match self.ledger.begin(outgoing.handoff.clone()).await {
-                    Ok(attempt) => self.submit(gateway, lane, one, attempt, &outgoing, around).await,
+                    Ok(attempt) => self.submit(gateway, one, attempt, &outgoing, around).await,
                     Err(NoHandoff::Rule(rule)) => releases.push(decide::forbidden(one, &rule, around)),
                     Err(NoHandoff::Store) => releases.push(decide::forbidden(one, "paused", around)),
                 },
             }
         }
-        release(&self.store, self, &releases).await?;
-        Ok(moved)
+        self.release(&releases).await?;
+        let gone = u32::try_from(claimed.len().saturating_sub(releases.len())).unwrap_or(u32::MAX);
+        self.settle(budget, budget.tokens.map_or(0, |tokens| tokens.saturating_sub(gone)), &[]).await?;
+        Ok((moved, budget.tokens.is_some_and(|tokens| tokens <= gone)))
     }
 
     async fn submit(
         &self,
         gateway: &Gateway,
-        lane: &str,
         one: &Claimed,
         attempt: AttemptId,
         outgoing: &Outgoing,
@@ -151,13 +163,13 @@ impl Deliver {
         let soon = after(around.now, COOL_DOWN);
         let finish = match gateway.submit(&job).await {
             Submission::Submitted { gateway_id } => {
-                if self.rests.works(lane) {
+                if self.rests.works(WAY) {
                     tracing::info!("faxes leave again");
                 }
                 Finish { gateway_id: Some(gateway_id), ..finish(AttemptState::Submitted, None, None) }
             }
             Submission::NotSent(why) => {
-                if self.failed(lane, &why, Pause::SHORT) {
+                if self.failed(WAY, &why, Pause::SHORT) {
                     tracing::error!("no fax leaves for now, all of them wait: the gateway: {why}");
                 }
                 Finish {
@@ -166,13 +178,13 @@ impl Deliver {
                 }
             }
             Submission::Retry(why) => {
-                self.cool(lane, COOL_DOWN);
+                self.cool(WAY, COOL_DOWN);
                 Finish { due_at: Some(soon), ..finish(AttemptState::Retry, Some("gateway_busy".into()), Some(why)) }
             }
             Submission::Refused { reason, kind } => {
                 if fax_retry::pauses_channel(kind) {
                     tracing::error!("the fax gateway refuses our account, no fax leaves for an hour: {reason}");
-                    self.cool(lane, COOL_DOWN * 60);
+                    self.cool(WAY, COOL_DOWN * 60);
                 }
                 let status = FaxStatus {
                     gateway_id: String::new(),
@@ -240,7 +252,7 @@ impl Deliver {
         let finish = decide::fax(&row, attempt, result, status, around);
         tracing::info!(delivery.id = delivery.0, "fax {delivery}: {}", ResponseKind::Fax(result).name());
         if result != FaxResult::Delivered && fax_retry::pauses_channel(result) {
-            self.cool("fax", COOL_DOWN * 60);
+            self.cool(WAY, COOL_DOWN * 60);
         }
         self.ledger.finish(finish).await;
         self.fax.forget(delivery);

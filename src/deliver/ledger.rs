@@ -40,6 +40,19 @@ enum Request {
     Finish(Box<Finish>, oneshot::Sender<()>),
 }
 
+/// A result that was entered.
+pub(super) struct Receipt(Option<oneshot::Receiver<()>>);
+
+impl Receipt {
+    /// Returns when the result is written, however long that takes.
+    pub(super) async fn written(self) {
+        if let Some(answer) = self.0 {
+            // The writer answers or is gone with the process; then the restart finds a handoff.
+            answer.await.unwrap_or(());
+        }
+    }
+}
+
 pub(super) struct Ledger {
     requests: mpsc::Sender<Request>,
     healthy: Arc<AtomicBool>,
@@ -68,13 +81,17 @@ impl Ledger {
         answer.await.unwrap_or(Err(NoHandoff::Store))
     }
 
+    /// Enters a result. What is entered later is written with it or after it, so a session
+    /// may begin its next letter at once: that handoff is never committed before this result.
+    pub(super) async fn enter(&self, finish: Finish) -> Receipt {
+        let (reply, answer) = oneshot::channel();
+        let entered = self.requests.send(Request::Finish(Box::new(finish), reply)).await;
+        Receipt(entered.ok().map(|()| answer))
+    }
+
     /// Commits a result. Returns when it is written, however long that takes.
     pub(super) async fn finish(&self, finish: Finish) {
-        let (reply, answer) = oneshot::channel();
-        if self.requests.send(Request::Finish(Box::new(finish), reply)).await.is_ok() {
-            // The writer answers or is gone with the process; then the restart finds a handoff.
-            answer.await.unwrap_or(());
-        }
+        self.enter(finish).await.written().await;
     }
 
     /// Takes nothing more and waits until all is written.

@@ -1,350 +1,324 @@
-//! The mail lanes: a few sessions of one relay work through a batch.
+//! The mail lanes: each session of a relay takes letter by letter from its feed.
+//!
+//! A session is a task of its own. The result of a letter is written with the handoff of
+//! the next one, and that commit is under way together with MAIL, RCPT and DATA; the body
+//! leaves when both are done. So there is one handoff a session of which nobody knows, never two.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
 
-use super::decide::{self, Surroundings};
-use super::editions::Edition;
-use super::ledger::NoHandoff;
-use super::letter::{Materials, Outgoing};
+use super::budget::Budget;
+use super::decide;
+use super::feed::{Due, Feed, back};
+use super::ledger::{NoHandoff, Receipt};
+use super::letter::Outgoing;
+use super::relays::{Open, Relay};
 use super::rests::Pause;
+use super::slots::Places;
 use super::{COOL_DOWN, Deliver, DeliverError};
-use crate::config::Config;
 use crate::model::delivery::DeliveryState;
-use crate::model::id::{ContactId, PlanId};
-use crate::store::{AttemptState, Claimed, Client, Finish, Release, Store, StoreError};
-use crate::transport::smtp::{Connector, Envelope, Session};
+use crate::model::id::AttemptId;
+use crate::model::lane::Lane;
+use crate::model::limit::Scope;
+use crate::store::{AttemptState, Claimed, Finish, Handoff, Release};
+use crate::transport::smtp::Envelope;
 use crate::transport::{Verdict, smtp};
 
 /// How long a lane rests after the database took no handoff.
 const DATABASE_PAUSE: SignedDuration = SignedDuration::from_secs(5);
 
+/// Letters that a session sends before it leaves its place to others who wait for it.
+const LETTERS_PER_TURN: usize = 20;
+
 /// Letters a session takes from one batch, on average.
 const LETTERS_PER_SESSION: usize = 50;
 
-/// The relays of the configuration, ready to connect.
-pub(super) struct Relays(HashMap<String, Relay>);
-
-pub(super) struct Relay {
-    connector: Connector,
-    sessions: usize,
-    messages_per_session: usize,
-}
-
-impl Relays {
-    pub(super) fn new(config: &Config) -> Result<Self, smtp::SetupError> {
-        let relay = |relay: &crate::config::Relay| {
-            let connector = Connector::new(relay)?;
-            let ready = Relay {
-                connector,
-                sessions: relay.sessions.max(1),
-                messages_per_session: relay.messages_per_session.max(1),
-            };
-            Ok((relay.id.clone(), ready))
-        };
-        config.relays.iter().map(relay).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-/// What a batch of deliveries is made from, read in a few statements.
-pub(super) struct Batch {
-    clients: HashMap<ContactId, Client>,
-    editions: HashMap<crate::model::id::RevisionId, Arc<Edition>>,
-    threads: HashMap<PlanId, Vec<(String, String)>>,
-}
-
-impl Batch {
-    pub(super) async fn read(deliver: &Deliver, claimed: &[Claimed]) -> Result<Self, DeliverError> {
-        let contacts: Vec<_> = claimed.iter().filter_map(|one| one.row.contact).collect();
-        let clients =
-            deliver.store.clients(&contacts).await?.into_iter().map(|client| (client.contact.id, client)).collect();
-        let plans: Vec<_> = claimed.iter().filter_map(|one| one.row.plan).collect();
-        let mut threads: HashMap<PlanId, Vec<_>> = HashMap::new();
-        for (plan, message_id, frozen) in deliver.store.threads(&plans).await? {
-            threads.entry(plan).or_default().push((message_id, frozen));
-        }
-        let mut editions = HashMap::new();
-        for id in claimed.iter().filter_map(|one| one.row.revision) {
-            if let std::collections::hash_map::Entry::Vacant(entry) = editions.entry(id) {
-                match deliver.editions.get(&deliver.store, id).await {
-                    Ok(edition) => drop(entry.insert(edition)),
-                    // Its deliveries are held one by one, with the reason.
-                    Err(StoreError::Absent { what, key }) => {
-                        tracing::error!(
-                            "revision {id} cannot be rendered, its letters are held: there is no {what} `{key}`"
-                        )
-                    }
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-        Ok(Self { clients, editions, threads })
-    }
-
-    pub(super) fn materials<'a>(&'a self, deliver: &'a Deliver, claimed: &'a Claimed, now: Timestamp) -> Materials<'a> {
-        Materials {
-            config: &deliver.config,
-            keys: &deliver.keys,
-            claimed,
-            client: claimed.row.contact.and_then(|id| self.clients.get(&id)),
-            edition: claimed.row.revision.and_then(|id| self.editions.get(&id)).map(Arc::as_ref),
-            thread: claimed.row.plan.and_then(|id| self.threads.get(&id)).map_or(&[], Vec::as_slice),
-            now,
-        }
-    }
-
-    pub(super) fn around<'a>(&'a self, deliver: &Deliver, claimed: &Claimed, now: Timestamp) -> Surroundings<'a> {
-        Surroundings {
-            campaign: claimed
-                .row
-                .revision
-                .and_then(|id| self.editions.get(&id))
-                .map(|edition| &edition.revision.campaign),
-            client: claimed.row.contact.and_then(|id| self.clients.get(&id)),
-            max_tries: deliver.config.limits.attempts,
-            now,
-        }
-    }
-}
-
-/// What the sessions of one batch share.
-struct Work<'a> {
-    deliver: &'a Deliver,
-    relay: &'a Relay,
-    relay_id: &'a str,
-    lane: &'a str,
-    batch: Batch,
-    queue: Mutex<VecDeque<Claimed>>,
+/// What the sessions of one lane share in a turn.
+struct Work {
+    deliver: Arc<Deliver>,
+    relay: Arc<Relay>,
+    budget: Arc<Budget>,
+    /// The limits under which a session needs a place.
+    keys: Vec<String>,
+    feed: Feed,
     releases: Mutex<Vec<Release>>,
-    /// Nothing more begins in this batch.
-    ended: AtomicBool,
 }
 
 impl Deliver {
-    /// Sends a batch of one relay's lane; says how many deliveries it moved.
-    pub(super) async fn mail_lane(&self, lane: &str, relay_id: &str, now: Timestamp) -> Result<usize, DeliverError> {
-        let Some(relay) = self.mail.0.get(relay_id) else {
-            if self.failed(lane, "the configuration does not name it", Pause::SHORT) {
+    /// Sends what is due in one relay's lane; says how many deliveries it moved, and whether
+    /// the lane may have more than its budget let it take.
+    pub(super) async fn mail_lane(
+        self: &Arc<Self>,
+        text: &str,
+        lane: &Lane,
+        relay_id: &str,
+        budget: &Arc<Budget>,
+        now: Timestamp,
+    ) -> Result<(usize, bool), DeliverError> {
+        let Some(relay) = self.mail.find(relay_id) else {
+            if self.failed(&lane.way(), "the configuration does not name it", Pause::SHORT) {
                 tracing::error!(
                     relay = relay_id,
                     "mails wait for relay {relay_id}, which the configuration no longer names; bring it back in [[relay]]"
                 );
             }
-            return Ok(0);
+            self.settle(budget, budget.tokens.unwrap_or(0), &[]).await?;
+            return Ok((0, false));
         };
-        let most = i64::try_from(relay.sessions * LETTERS_PER_SESSION).unwrap_or(i64::MAX);
-        let claimed = self.store.claim(self.daemon, lane, now, most).await?;
-        let taken = claimed.len();
-        if taken == 0 {
-            return Ok(0);
+        // The relay's place is taken last: whoever waits for a provider's holds none of them.
+        let relay_key = Scope::Relay(relay.id.clone()).key();
+        let others = budget.places.iter().filter(|key| **key != relay_key);
+        let keys: Vec<_> = others.chain([&relay_key]).cloned().collect();
+        let sessions = self.slots.most(&keys);
+        let feed = Feed::open(self, (text, lane), budget, sessions * LETTERS_PER_SESSION, now).await;
+        let sessions = sessions.min(feed.len().await);
+        let (deliver, relay, budget) = (Arc::clone(self), Arc::clone(relay), Arc::clone(budget));
+        let work = Arc::new(Work { deliver, relay, budget, keys, feed, releases: Mutex::default() });
+        let mut under_way: JoinSet<()> = (0..sessions).map(|_| Arc::clone(&work).session()).collect();
+        while let Some(ended) = under_way.join_next().await {
+            if let Err(gone) = ended
+                && let Ok(panic) = gone.try_into_panic()
+            {
+                std::panic::resume_unwind(panic);
+            }
         }
-        let batch = Batch::read(self, &claimed).await?;
-        let work = Work {
-            deliver: self,
-            relay,
-            relay_id,
-            lane,
-            batch,
-            queue: Mutex::new(claimed.into()),
-            releases: Mutex::default(),
-            ended: AtomicBool::new(false),
-        };
-        join_all((0..relay.sessions.min(taken)).map(|_| work.session())).await;
-        let mut releases = work.releases.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // What no session took (the relay is away, or we are stopping) is free again.
-        let left = work.queue.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let untouched = left.len();
-        releases.extend(left.iter().map(back));
-        release(&self.store, self, &releases).await?;
-        Ok(taken - untouched)
+        self.close_lane(&work).await
     }
-}
 
-/// Gives claimed deliveries back.
-pub(super) async fn release(store: &Store, deliver: &Deliver, releases: &[Release]) -> Result<(), StoreError> {
-    if !releases.is_empty() {
-        store.release(&deliver.act(), deliver.daemon, releases).await?;
+    /// Gives back what no session sent, letters and tokens.
+    async fn close_lane(&self, work: &Work) -> Result<(usize, bool), DeliverError> {
+        let left = work.feed.close().await;
+        let untouched = left.releases.len();
+        let mut releases = std::mem::take(&mut *work.releases.lock().unwrap_or_else(PoisonError::into_inner));
+        releases.extend(left.releases);
+        self.release(&releases).await?;
+        let spare = left.spare.saturating_add(u32::try_from(releases.len()).unwrap_or(u32::MAX));
+        self.settle(&work.budget, spare, &releases).await?;
+        left.failure.map_or(Ok((left.taken - untouched, left.is_dry)), Err)
     }
-    Ok(())
-}
 
-/// A claimed delivery, free again as it was.
-fn back(claimed: &Claimed) -> Release {
-    Release { delivery: claimed.row.id, to: DeliveryState::Scheduled, due_at: None, not_after: None, reason: None }
-}
-
-impl Work<'_> {
-    fn next(&self) -> Option<Claimed> {
-        if self.deliver.stop.is_cancelled() || self.ended.load(Ordering::Acquire) {
-            return None;
+    /// Gives claimed deliveries back.
+    pub(super) async fn release(&self, releases: &[Release]) -> Result<(), DeliverError> {
+        if !releases.is_empty() {
+            self.store.release(&self.act(), self.daemon, releases).await?;
         }
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        Ok(())
     }
+}
 
-    fn put_back(&self, claimed: Claimed) {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner).push_front(claimed);
-    }
+/// How a letter's transaction ended.
+enum Sent {
+    /// With a result; the session may go on if it is usable. Behind it, when it is written.
+    Told(Receipt),
+    /// Without one: the letter was given back, or is to be.
+    Returned,
+}
 
+impl Work {
     fn release(&self, release: Release) {
         self.releases.lock().unwrap_or_else(PoisonError::into_inner).push(release);
     }
 
-    /// One session: letter by letter, until the batch is empty or the relay is away.
-    async fn session(&self) {
-        let mut open: Option<Session> = None;
-        while let Some(claimed) = self.next() {
-            let now = self.deliver.clock.now();
-            if let Some(rule) = &claimed.blocked {
-                self.release(decide::forbidden(&claimed, rule, self.batch.around(self.deliver, &claimed, now)));
-                continue;
-            }
-            let outgoing = match self.batch.materials(self.deliver, &claimed, now).mail(self.relay_id) {
-                Ok(outgoing) => outgoing,
-                Err(reason) => {
-                    tracing::error!(
-                        delivery.id = claimed.row.id.0,
-                        "letter {} is held, see `outreachd deliveries list --state held`: {reason}",
-                        claimed.row.id
-                    );
-                    self.release(decide::release(&claimed, DeliveryState::Held, reason));
-                    continue;
-                }
-            };
-            let Some(mut session) = self.connected(open.take()).await else {
-                self.put_back(claimed);
-                return;
-            };
-            if self.send(&mut session, claimed, &outgoing).await {
-                open = Some(session);
+    /// Gives a letter back that `rule` forbids now.
+    fn forbid(&self, due: &Due, rule: &str) {
+        let around = due.batch.around(&self.deliver, &due.claimed, self.deliver.clock.now());
+        self.release(decide::forbidden(&due.claimed, rule, around));
+    }
+
+    /// One session: letter by letter, until the feed ends or the relay is away.
+    async fn session(self: Arc<Self>) {
+        let mut last: Option<Receipt> = None;
+        loop {
+            let places = self.deliver.slots.take(&self.keys).await;
+            if !self.letters(&places, &mut last).await {
+                break;
             }
         }
-        if let Some(session) = open {
-            session.quit().await;
+        // The ledger writes in order: after the last result all are written.
+        if let Some(receipt) = last {
+            receipt.written().await;
         }
     }
 
-    /// The open session if it can take another letter, else a new one.
-    async fn connected(&self, open: Option<Session>) -> Option<Session> {
-        if let Some(session) = open {
-            if session.is_usable() && session.sent() < self.relay.messages_per_session {
-                return Some(session);
+    /// Letters of one session, until there is none, or until others have waited for its
+    /// place for long enough; says whether it was for the others.
+    async fn letters(&self, places: &Places, last: &mut Option<Receipt>) -> bool {
+        let (mut open, mut sent): (Option<Open>, usize) = (None, 0);
+        while let Some(due) = self.feed.next().await {
+            let Some(outgoing) = self.outgoing(&due) else { continue };
+            let Some(mut by) = self.connected(open.take(), due.begun.is_some()).await else {
+                self.feed.put_back(due).await;
+                return false;
+            };
+            if let Sent::Told(receipt) = self.send(&mut by, due, outgoing).await {
+                *last = Some(receipt);
             }
-            session.quit().await;
+            sent += 1;
+            open = Some(by).filter(|by| by.session.is_usable());
+            if sent >= LETTERS_PER_TURN && places.are_wanted() {
+                break;
+            }
         }
-        match self.relay.connector.connect().await {
-            Ok(session) => {
-                if self.deliver.rests.works(self.lane) {
-                    tracing::info!(relay = self.relay_id, "mail leaves by relay {} again", self.relay_id);
-                }
-                Some(session)
-            }
-            Err(error) => {
-                let pause = if error.is_permanent() { Pause::LONG } else { Pause::SHORT };
-                if self.deliver.failed(self.lane, &error.to_string(), pause) {
-                    tracing::error!(relay = self.relay_id, "no mail leaves for now, all of it waits: {error}");
-                }
+        let is_for_others = sent >= LETTERS_PER_TURN;
+        if let Some(by) = open {
+            by.park();
+        }
+        is_for_others
+    }
+
+    /// What leaves for a letter, unless a rule or a mistake keeps it here.
+    fn outgoing(&self, due: &Due) -> Option<Outgoing> {
+        let claimed = &due.claimed;
+        if let Some(rule) = &claimed.blocked {
+            self.forbid(due, rule);
+            return None;
+        }
+        match due.batch.materials(&self.deliver, claimed, self.deliver.clock.now()).mail(&self.relay.id) {
+            Ok(outgoing) => Some(outgoing),
+            Err(reason) => {
+                let id = claimed.row.id;
+                tracing::error!(
+                    delivery.id = id.0,
+                    "letter {id} is held, see `outreachd deliveries list --state held`: {reason}"
+                );
+                self.release(decide::release(claimed, DeliveryState::Held, reason));
                 None
             }
         }
     }
 
-    /// One transaction. Says whether the session can go on.
-    async fn send(&self, session: &mut Session, claimed: Claimed, outgoing: &Outgoing) -> bool {
-        let row = &claimed.row;
-        let envid = format!("d{}", outgoing.token);
-        let envelope = Envelope {
-            from: &outgoing.return_path,
-            to: &row.address,
-            size: outgoing.bytes.len(),
-            eight_bit: smtp::has_eight_bits(&outgoing.bytes),
-            envid: Some(&envid),
+    /// A session for the next letter; its handoff may have begun by another one.
+    async fn connected(&self, open: Option<Open>, has_begun: bool) -> Option<Open> {
+        let most = self.budget.messages_per_session.unwrap_or(usize::MAX);
+        self.deliver.connected(&self.relay, open, most, has_begun).await
+    }
+
+    /// One transaction: the commands and the handoff's commit side by side, then the body.
+    async fn send(&self, by: &mut Open, due: Due, outgoing: Outgoing) -> Sent {
+        let (session, relay) = (&mut by.session, by.relay.as_ref());
+        let Outgoing { bytes, return_path, handoff, token, .. } = outgoing;
+        let handoff = Handoff { relay: relay.id.clone(), ..handoff };
+        let envid = format!("d{token}");
+        let to = &due.claimed.row.address;
+        let eight_bit = smtp::has_eight_bits(&bytes);
+        let envelope = Envelope { from: &return_path, to, size: bytes.len(), eight_bit, envid: Some(&envid) };
+        if let Err(refused) = smtp::check_message(&bytes) {
+            return self.finish(relay, &due, due.begun, &refused).await;
+        }
+        let (is_fresh, has_answered) = (session.sent() == 0, AtomicBool::new(false));
+        let commands = async {
+            let answers = session.begin(&envelope).await;
+            has_answered.store(true, Ordering::Release);
+            answers
         };
-        if let Err(refused) = smtp::check_message(&outgoing.bytes) {
-            self.finish(&claimed, None, &refused).await;
-            return true;
+        let commit = async {
+            let begun = match due.begun {
+                Some(attempt) => Ok(attempt),
+                None => self.deliver.ledger.begin(handoff).await,
+            };
+            (begun, has_answered.load(Ordering::Acquire))
+        };
+        let (answers, (begun, is_new)) = tokio::join!(commands, commit);
+        let attempt = match begun {
+            Ok(attempt) => attempt,
+            Err(no) => return self.keep_back(relay, due, no).await,
+        };
+        if let Err(verdict) = answers {
+            return self.not_begun(relay, due, attempt, is_fresh, verdict).await;
         }
-        let fresh = session.sent() == 0;
-        if let Err(verdict) = session.begin(&envelope).await {
-            match &verdict {
-                // A session that had grown old says nothing about this letter: a new one takes it.
-                Verdict::NotSent(_) if !fresh => {
-                    self.put_back(claimed);
-                    return false;
-                }
-                // A new session that ends at this letter may end at it again: the try counts, so that
-                // a letter the relay cannot stomach does not stand before all others for ever.
-                Verdict::NotSent(why) => {
-                    tracing::warn!(
-                        relay = self.relay_id,
-                        "relay {} ended a session before a letter began: {why}",
-                        self.relay_id
-                    );
-                    self.deliver.cool(self.lane, COOL_DOWN);
-                }
-                _ => self.cool_if_busy(&verdict),
-            }
-            self.finish(&claimed, None, &verdict).await;
-            return session.is_usable();
+        // A relay may take minutes to answer, and a client who opted out meanwhile is right.
+        // After a 354 only a broken connection takes the message back (RFC 5321 4.1.1.4).
+        if !is_new && let Some(no) = self.look_again(&due).await {
+            return self.keep_back(relay, due, no).await;
         }
-        match self.deliver.ledger.begin(outgoing.handoff.clone()).await {
-            Ok(attempt) => {
-                let verdict = session.body(&outgoing.bytes).await;
-                self.cool_if_busy(&verdict);
-                self.finish(&claimed, Some(attempt), &verdict).await;
-                session.is_usable()
+        let verdict = session.body(&bytes).await;
+        self.cool_if_busy(relay, &verdict);
+        self.finish(relay, &due, Some(attempt), &verdict).await
+    }
+
+    /// Why a letter may not leave after all, although its handoff is committed.
+    async fn look_again(&self, due: &Due) -> Option<NoHandoff> {
+        match self.deliver.store.forbidden(due.claimed.row.id, self.deliver.daemon, self.deliver.clock.now()).await {
+            Ok(rule) => rule.map(NoHandoff::Rule),
+            Err(error) => {
+                tracing::error!("no handoff can be looked at again, so nothing leaves: {error}");
+                Some(NoHandoff::Store)
             }
-            Err(NoHandoff::Rule(rule)) => {
-                self.release(decide::forbidden(
-                    &claimed,
-                    &rule,
-                    self.batch.around(self.deliver, &claimed, self.deliver.clock.now()),
-                ));
-                // After a 354 only a broken connection takes the message back (RFC 5321 4.1.1.4).
-                false
-            }
-            Err(NoHandoff::Store) => {
+        }
+    }
+
+    /// A letter that may not leave.
+    async fn keep_back(&self, relay: &Relay, due: Due, no: NoHandoff) -> Sent {
+        match no {
+            NoHandoff::Rule(rule) => self.forbid(&due, &rule),
+            NoHandoff::Store => {
                 // No other letter would fare better: the relay is not asked again for nothing.
-                self.put_back(claimed);
-                self.ended.store(true, Ordering::Release);
-                self.deliver.cool(self.lane, DATABASE_PAUSE);
-                false
+                self.feed.put_back(due).await;
+                self.feed.end();
+                self.deliver.cool(&relay.way, DATABASE_PAUSE);
             }
         }
+        Sent::Returned
+    }
+
+    /// A letter whose handoff stands and whose commands the relay did not take: nothing of its
+    /// body has left, so this is never uncertain.
+    async fn not_begun(&self, relay: &Relay, due: Due, attempt: AttemptId, is_fresh: bool, verdict: Verdict) -> Sent {
+        match &verdict {
+            // A session that had grown old says nothing about this letter: a new one takes it.
+            Verdict::NotSent(_) if !is_fresh => {
+                // Its handoff names a stand-in, which the new one would not be.
+                if relay.id != self.relay.id {
+                    self.release(back(&due.claimed));
+                    return Sent::Returned;
+                }
+                self.feed.put_back(Due { begun: Some(attempt), ..due }).await;
+                return Sent::Returned;
+            }
+            // A new session that ends at this letter may end at it again: the try counts, so that
+            // a letter the relay cannot stomach does not stand before all others for ever.
+            Verdict::NotSent(why) => {
+                let id = relay.id.as_str();
+                tracing::warn!(relay = id, "relay {id} ended a session before a letter began: {why}");
+                self.deliver.cool(&relay.way, COOL_DOWN);
+            }
+            _ => self.cool_if_busy(relay, &verdict),
+        }
+        self.finish(relay, &due, Some(attempt), &verdict).await
     }
 
     /// A 421 asks for quiet (RFC 5321 4.2.1).
-    fn cool_if_busy(&self, verdict: &Verdict) {
+    fn cool_if_busy(&self, relay: &Relay, verdict: &Verdict) {
         if let Verdict::Retry(reply) = verdict
             && reply.code == 421
         {
-            self.deliver.cool(self.lane, COOL_DOWN);
+            self.deliver.cool(&relay.way, COOL_DOWN);
         }
     }
 
-    async fn finish(&self, claimed: &Claimed, attempt: Option<crate::model::id::AttemptId>, verdict: &Verdict) {
-        let around = self.batch.around(self.deliver, claimed, self.deliver.clock.now());
-        let finish = decide::mail(&claimed.row, self.relay_id, attempt, verdict, around);
-        self.tell(claimed, &finish);
-        self.deliver.ledger.finish(finish).await;
+    async fn finish(&self, relay: &Relay, due: &Due, attempt: Option<AttemptId>, verdict: &Verdict) -> Sent {
+        let around = due.batch.around(&self.deliver, &due.claimed, self.deliver.clock.now());
+        let finish = decide::mail(&due.claimed.row, &relay.id, attempt, verdict, around);
+        tell(&due.claimed, &finish);
+        Sent::Told(self.deliver.ledger.enter(finish).await)
     }
+}
 
-    /// One line a try; what nobody but a person can settle is a warning.
-    fn tell(&self, claimed: &Claimed, finish: &Finish) {
-        let (id, attempt) = (claimed.row.id, claimed.row.tries + 1);
-        let campaign = claimed.row.campaign.as_deref().unwrap_or_default();
-        if finish.state == AttemptState::Uncertain {
-            tracing::warn!(
-                delivery.id = id.0,
-                campaign,
-                attempt,
-                "delivery {id}: nobody knows whether it arrived; see `outreachd deliveries list --state uncertain`"
-            );
-            return;
-        }
-        tracing::info!(delivery.id = id.0, campaign, attempt, code = finish.code, "delivery {id}: {:?}", finish.state);
+/// One line a try; what nobody but a person can settle is a warning.
+fn tell(claimed: &Claimed, finish: &Finish) {
+    let (id, attempt) = (claimed.row.id, claimed.row.tries + 1);
+    let campaign = claimed.row.campaign.as_deref().unwrap_or_default();
+    if finish.state == AttemptState::Uncertain {
+        tracing::warn!(
+            delivery.id = id.0,
+            campaign,
+            attempt,
+            "delivery {id}: nobody knows whether it arrived; see `outreachd deliveries list --state uncertain`"
+        );
+        return;
     }
+    tracing::info!(delivery.id = id.0, campaign, attempt, code = finish.code, "delivery {id}: {:?}", finish.state);
 }

@@ -6,21 +6,27 @@
 //!
 //! 1. [`Store::claim`]: it is this daemon's; a restart sets it free.
 //! 2. [`letter`]: its inputs are frozen and rendered; nothing has left.
-//! 3. MAIL, RCPT, DATA: a refusal here ends the try; nothing has left.
-//! 4. [`ledger`]: the handoff is committed; a restart makes it uncertain.
-//! 5. The body leaves, and the answer is read.
-//! 6. [`ledger`]: the result is committed.
+//! 3. [`ledger`]: the handoff is committed; a restart makes it uncertain. Meanwhile MAIL, RCPT
+//!    and DATA are on the wire; a refusal here ends the try, and nothing has left.
+//! 4. The body leaves, and the answer is read.
+//! 5. [`ledger`]: the result is committed, with or before the session's next handoff.
 //!
 //! What a result means is decided in [`decide`], which is pure.
 
+mod batch;
+mod budget;
 mod decide;
 mod editions;
 mod fax;
+mod feed;
 mod frozen;
+mod lanes;
 mod ledger;
 mod letter;
 mod mail;
+mod relays;
 mod rests;
+mod slots;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,9 +72,11 @@ pub struct Deliver {
     stop: CancellationToken,
     ledger: Ledger,
     editions: editions::Editions,
-    mail: mail::Relays,
+    mail: relays::Relays,
     fax: fax::Line,
     rests: Rests,
+    slots: slots::Slots,
+    turns: budget::Turns,
     /// A turn failed, perhaps one before a reload: what it had claimed must be set free.
     unclean: AtomicBool,
 }
@@ -85,13 +93,15 @@ impl Deliver {
         clock: Clock,
         daemon: DaemonId,
         stop: CancellationToken,
-    ) -> Result<Self, DeliverError> {
-        Ok(Self {
+    ) -> Result<Arc<Self>, DeliverError> {
+        Ok(Arc::new(Self {
             ledger: Ledger::start(store.clone(), clock.clone(), daemon),
-            mail: mail::Relays::new(&config)?,
+            mail: relays::Relays::new(&config)?,
             fax: fax::Line::new(&config)?,
             editions: editions::Editions::default(),
             rests: Rests::default(),
+            slots: slots::Slots::new(&config),
+            turns: budget::Turns::default(),
             unclean: AtomicBool::new(true),
             store,
             config,
@@ -99,16 +109,16 @@ impl Deliver {
             clock,
             daemon,
             stop,
-        })
+        }))
     }
 
-    /// One turn: a batch of every lane in which something is due at `now`, and a look at
-    /// the faxes that are under way.
+    /// One turn: what is due at `now`, a few batches of every lane, and a look at the faxes
+    /// that are under way.
     ///
     /// # Errors
     /// The store does not answer. What was claimed and not begun stays claimed until the
     /// next turn sets it free.
-    pub async fn turn(&self, now: Timestamp) -> Result<Turn, DeliverError> {
+    pub async fn turn(self: &Arc<Self>, now: Timestamp) -> Result<Turn, DeliverError> {
         if self.unclean.swap(true, Ordering::AcqRel) {
             self.store.free_claims(self.daemon).await?;
         }
@@ -117,48 +127,23 @@ impl Deliver {
         Ok(turn)
     }
 
-    async fn work(&self, now: Timestamp) -> Result<Turn, DeliverError> {
-        let mut turn = self.poll_faxes(now).await?;
+    async fn work(self: &Arc<Self>, now: Timestamp) -> Result<Turn, DeliverError> {
+        let turn = self.poll_faxes(now).await?;
         if !self.ledger.is_healthy() {
             // Results that could not be written are tried again by the ledger; nothing new begins.
             return Ok(Turn { done: turn.done, next_at: earliest(turn.next_at, Some(after(now, COOL_DOWN))) });
         }
-        for (lane, due_at) in self.store.waiting_lanes().await? {
-            if self.stop.is_cancelled() {
-                break;
-            }
-            turn = turn.and(if due_at > now {
-                Turn { done: 0, next_at: Some(due_at) }
-            } else {
-                self.lane(&lane, now).await?
-            });
-        }
-        Ok(turn)
+        Ok(turn.and(self.run_lanes(now).await?))
     }
 
-    async fn lane(&self, lane: &str, now: Timestamp) -> Result<Turn, DeliverError> {
-        if let Some(until) = self.rests.until(lane, now) {
-            return Ok(Turn { done: 0, next_at: Some(until) });
-        }
-        let done = match lane.split_once('/') {
-            Some(("email", relay)) => self.mail_lane(lane, relay, now).await?,
-            _ => self.fax_lane(lane, now).await?,
-        };
-        let next_at = match self.rests.until(lane, now) {
-            Some(until) => Some(until),
-            None => self.store.next_due_at(lane, now).await?,
-        };
-        Ok(Turn { done, next_at })
+    /// Leaves a way alone for a while.
+    fn cool(&self, way: &str, pause: SignedDuration) {
+        self.rests.rest(way, after(self.clock.now(), pause));
     }
 
-    /// Leaves a lane alone for a while.
-    fn cool(&self, lane: &str, pause: SignedDuration) {
-        self.rests.rest(lane, after(self.clock.now(), pause));
-    }
-
-    /// Leaves a lane alone because it failed; says whether that is news.
-    fn failed(&self, lane: &str, why: &str, pause: Pause) -> bool {
-        self.rests.failed(lane, why, pause, self.clock.now())
+    /// Leaves a way alone because it failed; says whether that is news.
+    fn failed(&self, way: &str, why: &str, pause: Pause) -> bool {
+        self.rests.failed(way, why, pause, self.clock.now())
     }
 
     /// Each relay and the fax gateway, and why nothing leaves by it, if so.
@@ -174,8 +159,11 @@ impl Deliver {
     }
 
     /// Waits until every result is written. Call it after the last turn.
-    pub async fn close(self) {
-        self.ledger.close().await;
+    pub async fn close(self: Arc<Self>) {
+        // Sessions and feeds end with their turn, so nobody else holds it.
+        if let Some(deliver) = Arc::into_inner(self) {
+            deliver.ledger.close().await;
+        }
     }
 }
 

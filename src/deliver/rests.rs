@@ -1,4 +1,4 @@
-//! Which lanes rest: until when, after how many failures, and why.
+//! Which ways (a relay, the fax gateway) rest: until when, after how many failures, and why.
 //!
 //! A relay that fails is left alone, longer each time, and said to fail once, not
 //! at each try: the same line every minute hides the others.
@@ -20,7 +20,7 @@ struct Rest {
     why: Option<String>,
 }
 
-/// How long a lane that fails rests: `first`, twice as long after each failure, `longest`.
+/// How long a way that fails rests: `first`, twice as long after each failure, `longest`.
 #[derive(Clone, Copy)]
 pub(super) struct Pause {
     first: SignedDuration,
@@ -40,20 +40,20 @@ impl Pause {
 }
 
 impl Rests {
-    /// Until when `lane` rests, if it does at `now`.
-    pub(super) fn until(&self, lane: &str, now: Timestamp) -> Option<Timestamp> {
-        self.lock().get(lane).and_then(|rest| rest.until).filter(|until| *until > now)
+    /// Until when `way` rests, if it does at `now`.
+    pub(super) fn until(&self, way: &str, now: Timestamp) -> Option<Timestamp> {
+        self.lock().get(way).and_then(|rest| rest.until).filter(|until| *until > now)
     }
 
-    /// Leaves `lane` alone for as long as it asked for.
-    pub(super) fn rest(&self, lane: &str, until: Timestamp) {
-        self.lock().entry(lane.to_owned()).or_default().until = Some(until);
+    /// Leaves `way` alone for as long as it asked for.
+    pub(super) fn rest(&self, way: &str, until: Timestamp) {
+        self.lock().entry(way.to_owned()).or_default().until = Some(until);
     }
 
-    /// Leaves `lane` alone because it failed; says whether that is news.
-    pub(super) fn failed(&self, lane: &str, why: &str, pause: Pause, now: Timestamp) -> bool {
+    /// Leaves `way` alone because it failed; says whether that is news.
+    pub(super) fn failed(&self, way: &str, why: &str, pause: Pause, now: Timestamp) -> bool {
         let mut rests = self.lock();
-        let rest = rests.entry(lane.to_owned()).or_default();
+        let rest = rests.entry(way.to_owned()).or_default();
         // Of the sessions that begin together, all fail together: that is one failure.
         if rest.until.is_none_or(|until| until <= now) {
             rest.until = Some(after(now, pause.after(rest.failures)));
@@ -64,17 +64,17 @@ impl Rests {
         is_news
     }
 
-    /// `lane` works; says whether that is news.
-    pub(super) fn works(&self, lane: &str) -> bool {
+    /// `way` works; says whether that is news.
+    pub(super) fn works(&self, way: &str) -> bool {
         let mut rests = self.lock();
-        let Some(rest) = rests.get_mut(lane) else { return false };
+        let Some(rest) = rests.get_mut(way) else { return false };
         rest.failures = 0;
         rest.why.take().is_some()
     }
 
-    /// Why `lane` fails, if it does.
-    pub(super) fn trouble(&self, lane: &str) -> Option<String> {
-        self.lock().get(lane).and_then(|rest| rest.why.clone())
+    /// Why `way` fails, if it does.
+    pub(super) fn trouble(&self, way: &str) -> Option<String> {
+        self.lock().get(way).and_then(|rest| rest.why.clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Rest>> {

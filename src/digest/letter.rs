@@ -7,6 +7,7 @@ use super::{Digest, DigestError};
 use crate::config::Config;
 use crate::model::address::Address;
 use crate::model::delivery::Purpose;
+use crate::model::lane::Stream;
 use crate::model::token::{TokenKeys, TokenPurpose};
 use crate::model::user::User;
 use crate::store::NewDelivery;
@@ -45,7 +46,7 @@ pub fn delivery(
         fallback: None,
         needs_consent: false,
         sender: sender.id.clone(),
-        lane: format!("email/{}", relay.id),
+        lane: config.mail_lane(sender, relay, Stream::of(None, purpose), user.email.domain()).to_string(),
         payload: Some(json!({ "subject": digest.subject, "text": digest.text, "html": digest.html })),
         due_at,
         not_after: None,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Channel;
 use super::language::Language;
+use super::limit::Limit;
 use super::response::HumanIntent;
 
 /// A checked campaign.
@@ -31,6 +32,9 @@ pub struct Campaign {
     pub holdout_percent: u8,
     /// When letters may go.
     pub send: Window,
+    /// How many of its letters may go, in so long and on a day.
+    #[serde(default, skip_serializing_if = "Limit::is_empty")]
+    pub limit: Limit,
     /// The steps, in order; at least one.
     pub steps: Vec<Step>,
     /// What to do at a reply of a kind, beyond ending the plan.

@@ -157,7 +157,9 @@ mod tests {
     fn takes_a_code_only_with_its_own_state() {
         assert_eq!(code("GET /?code=a%2Bb&state=s-1 HTTP/1.1\r\n\r\n"), Some(Some("a+b".into())));
         assert_eq!(code("GET /?error=access_denied&state=s-1 HTTP/1.1\r\n\r\n"), Some(None));
-        for other in ["GET /?code=a&state=s-2 HTTP/1.1", "GET /?code=a HTTP/1.1", "GET /favicon.ico HTTP/1.1", "POST / x", ""] {
+        for other in
+            ["GET /?code=a&state=s-2 HTTP/1.1", "GET /?code=a HTTP/1.1", "GET /favicon.ico HTTP/1.1", "POST / x", ""]
+        {
             assert_eq!(code(other), None, "{other}");
         }
     }
@@ -166,6 +168,6 @@ mod tests {
     fn proves_itself_as_rfc_7636_shows_it() {
         // The example of appendix B.
         let challenge = BASE64URL_NOPAD.encode(&Sha256::digest(b"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
-assert_eq!(challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        assert_eq!(challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 }

@@ -19,7 +19,9 @@ pub enum OAuthError {
         login: String,
     },
     /// The refresh token is good for nothing any more.
-    #[error("the login of {login} has ended ({code}: withdrawn, or unused for too long); run `outreachd login {login}`")]
+    #[error(
+        "the login of {login} has ended ({code}: withdrawn, or unused for too long); run `outreachd login {login}`"
+    )]
     Ended {
         /// The login.
         login: String,
@@ -37,7 +39,9 @@ pub enum OAuthError {
         code: String,
     },
     /// Another refusal.
-    #[error("the identity server of {login} refuses ({code}); check `scope` in its `oauth`, and what the program is registered for")]
+    #[error(
+        "the identity server of {login} refuses ({code}); check `scope` in its `oauth`, and what the program is registered for"
+    )]
     Refused {
         /// The login.
         login: String,

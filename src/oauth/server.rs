@@ -126,7 +126,8 @@ impl Refusal {
         let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         let word: String = text("error").chars().filter(plain).take(40).collect();
         let number = text("error_description").split(|c: char| !c.is_ascii_alphanumeric());
-        let number = number.take(40).find(|word| word.starts_with("AADSTS")).map(|word| word.chars().take(20).collect());
+        let number =
+            number.take(40).find(|word| word.starts_with("AADSTS")).map(|word| word.chars().take(20).collect());
         Self { word, status, number }
     }
 }

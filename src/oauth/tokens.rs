@@ -141,8 +141,7 @@ impl Tokens {
 
     async fn refresh(&self, token: &SecretString) -> Result<super::server::Answer, OAuthError> {
         let scope = self.server.account.scope.as_str();
-        let fields =
-            [("grant_type", "refresh_token"), ("refresh_token", token.expose_secret()), ("scope", scope)];
+        let fields = [("grant_type", "refresh_token"), ("refresh_token", token.expose_secret()), ("scope", scope)];
         self.server.ask_for_token(&fields).await
     }
 }

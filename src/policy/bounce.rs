@@ -219,7 +219,9 @@ mod tests {
     #[test]
     fn knows_its_own_mistakes() {
         assert!(is_our_mistake(501, Some("5.5.4")) && is_our_mistake(503, Some("5.5.1")) && is_our_mistake(500, None));
-        assert!(!is_our_mistake(550, Some("5.1.1")) && !is_our_mistake(550, None) && !is_our_mistake(452, Some("4.5.3")));
+        assert!(
+            !is_our_mistake(550, Some("5.1.1")) && !is_our_mistake(550, None) && !is_our_mistake(452, Some("4.5.3"))
+        );
     }
 
     #[test]

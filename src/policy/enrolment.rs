@@ -3,8 +3,6 @@
 //! Pure. `campaign` asks at `plan` and `apply`, `schedule` at each run of a cron
 //! campaign; both write what it says.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -27,29 +25,33 @@ pub enum NotBefore {
     Instant(Timestamp),
 }
 
-/// One drawing of plans from an audience, candidate by candidate in the order of their ids.
+/// One drawing of plans from an audience: company by company, and there in the order of the
+/// contacts' ids. So it remembers one company alone, however many there are.
 #[derive(Debug)]
 pub struct Draw<'a> {
     campaign: &'a Campaign,
     not_before: NotBefore,
     now: Timestamp,
     contacts_per_account: u32,
-    started: HashMap<AccountId, u32>,
+    /// The company of the last candidate, and how many of it have started.
+    company: (AccountId, u32),
 }
 
 impl<'a> Draw<'a> {
     /// A drawing at `now` in which at most `contacts_per_account` contacts of one account are
     /// under way at a time, over all campaigns.
     pub fn new(campaign: &'a Campaign, not_before: NotBefore, now: Timestamp, contacts_per_account: u32) -> Self {
-        Self { campaign, not_before, now, contacts_per_account, started: HashMap::new() }
+        Self { campaign, not_before, now, contacts_per_account, company: (AccountId(0), 0) }
     }
 
     /// Decides about the next candidate.
     pub fn decide(&mut self, candidate: &Candidate) -> Enrolment {
         let step = &self.campaign.steps[0];
         let bucket = choice::bucket(&self.campaign.id, candidate.contact);
-        let colleagues =
-            candidate.busy_colleagues + i64::from(self.started.get(&candidate.account).copied().unwrap_or(0));
+        if self.company.0 != candidate.account {
+            self.company = (candidate.account, 0);
+        }
+        let colleagues = candidate.busy_colleagues + i64::from(self.company.1);
         let judged = self.judge(candidate, step, bucket, colleagues);
         let (left_out, law) = match judged {
             Ok(rule) => (None, rule),
@@ -57,7 +59,7 @@ impl<'a> Draw<'a> {
         };
         let opening = if left_out.is_none() { self.open(candidate, step) } else { None };
         if left_out.is_none() {
-            *self.started.entry(candidate.account).or_default() += 1;
+            self.company.1 += 1;
         }
         Enrolment {
             contact: candidate.contact,
@@ -182,6 +184,7 @@ mod tests {
                 zone: None,
                 late: Late::Send,
             },
+            limit: Default::default(),
             steps: vec![step],
             on: BTreeMap::new(),
         }

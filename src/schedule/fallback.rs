@@ -42,7 +42,7 @@ async fn replace(stage: &mut Stage<'_>, bounced: &DeliveryRow) -> Result<Option<
     let Some((due_at, closes_at)) = route::place(campaign, step, &client, stage.now, stage.now) else {
         return Ok(None);
     };
-    let (sender, lane) = route::lane(stage.config, campaign, channel)?;
+    let (sender, lane) = route::lane(stage.config, campaign, &way.address)?;
     Ok(Some(NewDelivery {
         key: super::spawn::key(bounced.plan, &step.id, contact, channel),
         purpose: bounced.purpose,

@@ -9,7 +9,7 @@ use crate::model::campaign::Campaign;
 use crate::model::delivery::DeliveryState;
 use crate::model::id::{ContactId, PlanId};
 use crate::model::plan::StopReason;
-use crate::store::{Client, EndedStep, PlanMove};
+use crate::store::{Client, EndedStep, PlanMove, PlanRow};
 
 /// Moves every plan whose current delivery has ended; says how many.
 pub(super) async fn pass(stage: &mut Stage<'_>) -> Result<usize, ScheduleError> {
@@ -19,33 +19,31 @@ pub(super) async fn pass(stage: &mut Stage<'_>) -> Result<usize, ScheduleError> 
         if ended.is_empty() {
             return Ok(done);
         }
-        let contacts: Vec<_> = ended.iter().map(|step| step.plan.contact).collect();
+        let contacts: Vec<_> = ended.iter().filter_map(|step| Some(step.plan.as_ref()?.contact)).collect();
         let clients: HashMap<ContactId, Client> =
             stage.store.clients(&contacts).await?.into_iter().map(|client| (client.contact.id, client)).collect();
         let mut moves = Vec::with_capacity(ended.len());
         for step in &ended {
-            let revision = stage.revision(step.plan.revision).await?;
-            let Some(client) = clients.get(&step.plan.contact) else { continue };
-            moves.push(next_move(&revision.campaign, step, client, stage.now));
+            let Some(plan) = &step.plan else { continue };
+            let revision = stage.revision(plan.revision).await?;
+            let Some(client) = clients.get(&plan.contact) else { continue };
+            moves.push(next_move(&revision.campaign, step, plan, client, stage.now));
         }
-        let moved = stage.store.move_plans(&stage.act, &moves, &[]).await?;
+        let heard: Vec<_> = ended.iter().map(|step| step.delivery).collect();
+        let moved = stage.store.follow_plans(&stage.act, &moves, &heard).await?;
         done += usize::try_from(moved).unwrap_or(0);
-        if moved == 0 {
-            return Ok(done);
-        }
     }
 }
 
 /// Where a plan goes after a step that has ended.
-fn next_move(campaign: &Campaign, ended: &EndedStep, client: &Client, now: Timestamp) -> PlanMove {
-    let plan = ended.plan.id;
-    let step = ended.plan.step.as_deref().unwrap_or_default();
+fn next_move(campaign: &Campaign, ended: &EndedStep, plan: &PlanRow, client: &Client, now: Timestamp) -> PlanMove {
+    let step = plan.step.as_deref().unwrap_or_default();
     let begun = match ended.state {
         // A skipped step counts from the time it was meant for, so that an outage moves no date twice.
-        DeliveryState::Skipped | DeliveryState::Cancelled => ended.plan.next_at.unwrap_or(ended.finished_at),
+        DeliveryState::Skipped | DeliveryState::Cancelled => plan.next_at.unwrap_or(ended.finished_at),
         _ => ended.finished_at,
     };
-    after(campaign, plan, step, client, begun, now)
+    after(campaign, plan.id, step, client, begun, now)
 }
 
 /// The step behind `step`, due by its wait from `begun`; the end where there is none.

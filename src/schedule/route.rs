@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::model::address::{Address, Channel};
 use crate::model::campaign::{Campaign, From, Step};
 use crate::model::consent::{Basis, Consent};
+use crate::model::lane::{Lane, Stream};
 use crate::policy::calendar::Calendar;
 use crate::policy::enrolment::zone_of;
 use crate::policy::law::{self, Judgement};
@@ -45,8 +46,8 @@ pub(super) fn by_channel(channel: Channel, client: &Client, consents: &[Consent]
     Some(Route { address, needs_consent: matches!(judge(None), Judgement::LeftOut(..)) })
 }
 
-/// The sender's slug and the lane of a campaign's letters by one channel.
-pub(super) fn lane(config: &Config, campaign: &Campaign, channel: Channel) -> Result<(String, String), ScheduleError> {
+/// The sender's slug and the lane of a campaign's letter to `address`.
+pub(super) fn lane(config: &Config, campaign: &Campaign, address: &Address) -> Result<(String, String), ScheduleError> {
     let fail = |reason: String| ScheduleError::Route { campaign: campaign.id.clone(), reason };
     let named = match &campaign.from {
         From::Owner => None,
@@ -55,15 +56,16 @@ pub(super) fn lane(config: &Config, campaign: &Campaign, channel: Channel) -> Re
     let Some(sender) = config.find_sender(named) else {
         return Err(fail(format!("the configuration has no [[sender]] with id = \"{}\"", named.unwrap_or_default())));
     };
-    let lane = match channel {
-        Channel::Fax => "fax".to_owned(),
-        Channel::Email | Channel::Call => {
+    let stream = Stream::Campaign(campaign.id.clone());
+    let lane = match address {
+        Address::Fax(_) => Lane::Fax { sender: sender.id.clone(), stream },
+        Address::Email(to) => {
             let relay =
                 config.find_relay(sender).ok_or_else(|| fail(format!("sender `{}` has no [[relay]]", sender.id)))?;
-            format!("email/{}", relay.id)
+            config.mail_lane(sender, relay, stream, to.domain())
         }
     };
-    Ok((sender.id.clone(), lane))
+    Ok((sender.id.clone(), lane.to_string()))
 }
 
 /// When a step is due whose predecessor ended at `ended`: the instant and the end of its window.

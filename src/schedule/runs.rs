@@ -4,10 +4,9 @@ use jiff::tz::TimeZone;
 
 use super::{BATCH, ScheduleError, Stage};
 use crate::model::campaign::Start;
-use crate::model::id::ContactId;
 use crate::policy::cron::Schedule;
 use crate::policy::enrolment::{Draw, NotBefore};
-use crate::store::AppliedRevision;
+use crate::store::{AppliedRevision, CandidatePlace};
 
 /// Starts every run that is due; says how many plans began.
 pub(super) async fn pass(stage: &mut Stage<'_>) -> Result<usize, ScheduleError> {
@@ -27,11 +26,11 @@ pub(super) async fn pass(stage: &mut Stage<'_>) -> Result<usize, ScheduleError> 
 
 async fn draw(stage: &Stage<'_>, revision: &AppliedRevision, run: &str) -> Result<usize, ScheduleError> {
     let campaign = &revision.campaign;
-    let (mut after, mut started) = (ContactId(0), 0);
+    let (mut after, mut started) = (CandidatePlace::default(), 0);
     loop {
         let page = stage.store.candidates(&campaign.audience, &campaign.id, run, stage.now, after, BATCH).await?;
         let Some(last) = page.last() else { return Ok(started) };
-        after = last.contact;
+        after = CandidatePlace::behind(last);
         // A drawing for each page: who started on an earlier one already counts in the database.
         let per_account = stage.config.limits.contacts_per_account;
         let mut draw = Draw::new(campaign, NotBefore::Instant(stage.now), stage.now, per_account);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::{Timestamp, ToSpan};
 
 use super::{AHEAD_HOURS, BATCH, ScheduleError, Stage, follow, route};
+use crate::model::act::Act;
 use crate::model::address::Channel;
 use crate::model::campaign::{Campaign, Step};
 use crate::model::consent::Consent;
@@ -14,7 +15,7 @@ use crate::model::plan::StopReason;
 use crate::model::task::TaskKind;
 use crate::policy::choice;
 use crate::policy::enrolment::zone_of;
-use crate::store::{Client, Consequence, NewDelivery, PlanMove, PlanRow};
+use crate::store::{Client, Consequence, NewDelivery, PlanMove, PlanRow, Store, StoreError};
 
 /// The key that makes a step's delivery by one channel the only one.
 pub(super) fn key(plan: Option<PlanId>, step: &str, contact: ContactId, channel: Channel) -> String {
@@ -35,48 +36,104 @@ enum Spawned {
 }
 
 /// Creates what is due within two days; says how many plans it settled.
+///
+/// A few go soonest first. Many go by their ids: by their times, each row would land in
+/// other pages of every index, and a million would write some tens of gigabytes.
 pub(super) async fn pass(stage: &mut Stage<'_>) -> Result<usize, ScheduleError> {
     let ahead = stage.now.checked_add(AHEAD_HOURS.hours()).unwrap_or(stage.now);
-    let mut done = 0;
+    let plans = stage.store.due_plans(stage.now, ahead, BATCH).await?;
+    let mut done = settle(stage, &plans).await?;
+    if plans.len() < usize::try_from(BATCH).unwrap_or(usize::MAX) {
+        return Ok(done);
+    }
+    for campaign in stage.store.open_campaigns(stage.now).await? {
+        done += sweep(stage, &campaign, ahead).await?;
+    }
+    Ok(done)
+}
+
+/// Everything of one campaign; while a page is written, the next one is read.
+async fn sweep(stage: &mut Stage<'_>, campaign: &str, ahead: Timestamp) -> Result<usize, ScheduleError> {
+    let (store, now) = (stage.store, stage.now);
+    let (mut done, mut after, mut settled) = (0, PlanId(0), Settled::default());
     loop {
-        let plans = stage.store.due_plans(stage.now, ahead, BATCH).await?;
-        let settled = settle(stage, &plans).await?;
-        done += settled;
-        if settled == 0 || plans.len() < usize::try_from(BATCH).unwrap_or(usize::MAX) {
-            return Ok(done);
-        }
+        let write = settled.write(store, &stage.act);
+        let read = async {
+            let plans = store.due_plans_by_id(campaign, now, ahead, after, BATCH).await?;
+            let people = People::of(store, &plans).await?;
+            Ok::<_, StoreError>((plans, people))
+        };
+        let (written, read) = tokio::join!(write, read);
+        done += written?;
+        let (plans, people) = read?;
+        let Some(last) = plans.last() else { return Ok(done) };
+        after = last.id;
+        settled = Settled::of(stage, &plans, &people).await?;
     }
 }
 
 async fn settle(stage: &mut Stage<'_>, plans: &[PlanRow]) -> Result<usize, ScheduleError> {
-    let contacts: Vec<_> = plans.iter().map(|plan| plan.contact).collect();
-    let clients: HashMap<ContactId, Client> =
-        stage.store.clients(&contacts).await?.into_iter().map(|client| (client.contact.id, client)).collect();
-    let mut consents: HashMap<ContactId, Vec<Consent>> = HashMap::new();
-    for consent in stage.store.consents_of(&contacts).await? {
-        consents.entry(consent.contact).or_default().push(consent);
-    }
-    let (mut new, mut moves, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
-    for plan in plans {
-        let revision = stage.revision(plan.revision).await?;
-        let Some(client) = clients.get(&plan.contact) else { continue };
-        let held = consents.get(&plan.contact).map_or(&[][..], Vec::as_slice);
-        match spawn(stage, plan, revision.id, &revision.campaign, client, held)? {
-            Spawned::Delivery(delivery) => new.push(*delivery),
-            Spawned::Move(step, task) => {
-                moves.push(step);
-                tasks.extend(task);
-            }
-            Spawned::NotYet => {}
+    let people = People::of(stage.store, plans).await?;
+    let settled = Settled::of(stage, plans, &people).await?;
+    Ok(settled.write(stage.store, &stage.act).await?)
+}
+
+/// The clients of some plans, and their consents.
+struct People {
+    clients: HashMap<ContactId, Client>,
+    consents: HashMap<ContactId, Vec<Consent>>,
+}
+
+impl People {
+    async fn of(store: &Store, plans: &[PlanRow]) -> Result<Self, StoreError> {
+        let contacts: Vec<_> = plans.iter().map(|plan| plan.contact).collect();
+        let clients = store.clients(&contacts).await?;
+        let clients = clients.into_iter().map(|client| (client.contact.id, client)).collect();
+        let mut consents: HashMap<ContactId, Vec<Consent>> = HashMap::new();
+        for consent in store.consents_of(&contacts).await? {
+            consents.entry(consent.contact).or_default().push(consent);
         }
+        Ok(Self { clients, consents })
     }
-    if !new.is_empty() {
-        stage.store.create_deliveries(&stage.act, &new).await?;
+}
+
+/// What is to be written of some plans.
+#[derive(Default)]
+struct Settled {
+    new: Vec<NewDelivery>,
+    moves: Vec<PlanMove>,
+    tasks: Vec<Consequence>,
+}
+
+impl Settled {
+    async fn of(stage: &mut Stage<'_>, plans: &[PlanRow], people: &People) -> Result<Self, ScheduleError> {
+        let mut settled = Self::default();
+        for plan in plans {
+            let revision = stage.revision(plan.revision).await?;
+            let Some(client) = people.clients.get(&plan.contact) else { continue };
+            let held = people.consents.get(&plan.contact).map_or(&[][..], Vec::as_slice);
+            match spawn(stage, plan, revision.id, &revision.campaign, client, held)? {
+                Spawned::Delivery(delivery) => settled.new.push(*delivery),
+                Spawned::Move(step, task) => {
+                    settled.moves.push(step);
+                    settled.tasks.extend(task);
+                }
+                Spawned::NotYet => {}
+            }
+        }
+        Ok(settled)
     }
-    if !moves.is_empty() {
-        stage.store.move_plans(&stage.act, &moves, &tasks).await?;
+
+    /// Writes it; says how many plans it settles.
+    async fn write(&self, store: &Store, act: &Act) -> Result<usize, StoreError> {
+        if !self.new.is_empty() {
+            store.create_deliveries(act, &self.new).await?;
+        }
+        if !self.moves.is_empty() {
+            store.move_plans(act, &self.moves, &self.tasks).await?;
+        }
+        Ok(self.new.len() + self.moves.len())
     }
-    Ok(new.len() + moves.len())
 }
 
 fn spawn(
@@ -101,7 +158,7 @@ fn spawn(
         return Ok(Spawned::Move(if reachable { next } else { unreachable }, None));
     };
     let channel = way.address.channel();
-    let (sender, lane) = route::lane(stage.config, campaign, channel)?;
+    let (sender, lane) = route::lane(stage.config, campaign, &way.address)?;
     let variant = (!step.variants.is_empty())
         .then(|| &step.variants[choice::variant(&campaign.id, &step.id, plan.contact, step.variants.len())]);
     Ok(Spawned::Delivery(Box::new(NewDelivery {

@@ -66,12 +66,26 @@ const COLUMNS: &str = "
              WHEN EXISTS (SELECT 1 FROM contact_point p JOIN suppression s ON s.lifted_at IS NULL AND s.scope = 'address'
                     AND s.value = p.folded AND s.reason <> 'invalid' WHERE p.contact_id = c.id AND p.state = 'valid') THEN 1
              WHEN EXISTS (SELECT 1 FROM contact_point p JOIN suppression s ON s.lifted_at IS NULL AND s.scope = 'domain'
-                    AND p.folded LIKE '%@' || s.value WHERE p.contact_id = c.id AND p.channel = 'email') THEN 1
+                    AND s.value = SUBSTR(p.folded, INSTR(p.folded, '@') + 1) WHERE p.contact_id = c.id AND p.channel = 'email') THEN 1
              ELSE 0 END AS BIGINT) AS suppressed,
         (SELECT COUNT(*) FROM plan q WHERE q.account_id = c.account_id AND q.state = 'active' AND q.contact_id <> c.id) AS busy_colleagues,
-        CAST(CASE WHEN EXISTS (SELECT 1 FROM plan q WHERE q.contact_id = c.id AND q.campaign = $2 AND q.run = $3) THEN 1 ELSE 0 END AS BIGINT) AS enrolled
+        CAST(CASE WHEN EXISTS (SELECT 1 FROM plan q WHERE q.contact_id = c.id AND q.campaign = $3 AND q.run = $4) THEN 1 ELSE 0 END AS BIGINT) AS enrolled";
+
+/// Everybody who may be written about: what an unpublished import brought is not there yet.
+const PUBLISHED: &str = "
     FROM contact c JOIN account a ON a.id = c.account_id
-    WHERE c.id > $1 AND (c.batch_id IS NULL OR EXISTS (SELECT 1 FROM batch b WHERE b.id = c.batch_id AND b.published_at IS NOT NULL))";
+    WHERE (c.batch_id IS NULL OR EXISTS (SELECT 1 FROM batch b WHERE b.id = c.batch_id AND b.published_at IS NOT NULL))";
+
+/// Where a page of candidates ended: the company and the contact. The default is before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CandidatePlace(i64, i64);
+
+impl CandidatePlace {
+    /// Behind this one.
+    pub fn behind(candidate: &Candidate) -> Self {
+        Self(candidate.account.0, candidate.contact.0)
+    }
+}
 
 /// A rule as SQL text and the values it binds, from `$first` on.
 struct Compiled {
@@ -129,7 +143,8 @@ impl Compiled {
 }
 
 impl Store {
-    /// A page of the contacts that match `rule`, by id, after `after`.
+    /// A page of the contacts that match `rule`, behind a place. It goes company by company,
+    /// so that who draws plans needs to remember one company alone.
     ///
     /// `reference` is the instant that "no touch for N days" counts back from.
     ///
@@ -141,23 +156,73 @@ impl Store {
         campaign: &str,
         run: &str,
         reference: Timestamp,
-        after: ContactId,
+        after: CandidatePlace,
         limit: i64,
     ) -> Result<Vec<Candidate>> {
-        let mut compiled = Compiled { text: COLUMNS.to_owned(), values: Vec::new(), first: 5 };
+        let mut compiled = Compiled {
+            text: format!("{COLUMNS} {PUBLISHED}\n AND (c.account_id, c.id) > ($1, $2)"),
+            values: Vec::new(),
+            first: 6,
+        };
         for part in compiled.rule(rule, reference) {
             compiled.text.push_str("\n AND ");
             compiled.text.push_str(&part);
         }
-        compiled.text.push_str("\n ORDER BY c.id LIMIT $4");
+        compiled.text.push_str("\n ORDER BY c.account_id, c.id LIMIT $5");
         let rows = reading!(self, conn => {
-            let mut query = sqlx::query_as::<_, CandidateSql>(AssertSqlSafe(compiled.text)).bind(after.0).bind(campaign).bind(run).bind(limit);
+            let mut query = sqlx::query_as::<_, CandidateSql>(AssertSqlSafe(compiled.text))
+                .bind(after.0)
+                .bind(after.1)
+                .bind(campaign)
+                .bind(run)
+                .bind(limit);
             for value in compiled.values {
                 query = query.bind(value);
             }
             query.fetch_all(&mut *conn).await?
         });
         rows.into_iter().map(Candidate::try_from).collect()
+    }
+
+    /// How many contacts match `rule`, see [`Store::candidates`].
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn count_candidates(&self, rule: &Rule, reference: Timestamp) -> Result<u64> {
+        let mut compiled = Compiled { text: format!("SELECT COUNT(*) {PUBLISHED}"), values: Vec::new(), first: 1 };
+        for part in compiled.rule(rule, reference) {
+            compiled.text.push_str("\n AND ");
+            compiled.text.push_str(&part);
+        }
+        let count = reading!(self, conn => {
+            let mut query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(compiled.text));
+            for value in compiled.values {
+                query = query.bind(value);
+            }
+            query.fetch_one(&mut *conn).await?
+        });
+        Ok(count.unsigned_abs())
+    }
+
+    /// How many contacts were decided on at a run of a campaign, by the rule that left them
+    /// out; `None` are those who started.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn count_memberships(&self, campaign: &str, run: &str) -> Result<Vec<(Option<LeftOut>, u64)>> {
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, (Option<String>, i64)>(
+                "SELECT left_out, COUNT(*) FROM membership WHERE campaign = $1 AND run = $2 GROUP BY left_out",
+            )
+            .bind(campaign)
+            .bind(run)
+            .fetch_all(&mut *conn)
+            .await?
+        });
+        let row = |(reason, count): (Option<String>, i64)| {
+            Ok((maybe(reason.as_deref(), "why one is left out")?, count.unsigned_abs()))
+        };
+        rows.into_iter().map(row).collect()
     }
 
     /// The enrolment decisions about one contact, or about all contacts of a campaign.

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::daemons::has_ended;
 use super::deliveries::{COLUMNS, DeliverySql};
-use super::words::{instant, maybe_instant, micros, rows, word};
+use super::words::{maybe_instant, micros, rows, word};
 use super::{DeliveryRow, Engine, Result, Store, reading, transaction};
 use crate::model::act::Act;
 use crate::model::delivery::DeliveryState;
@@ -53,6 +54,19 @@ pub struct Release {
 /// How many rows [`Store::release`] moved.
 pub type Released = u64;
 
+/// Whether a pause covers delivery `d` at `$now`.
+macro_rules! paused {
+    ($now:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > ",
+            $now,
+            ") AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = d.campaign)
+                              OR (u.scope = 'domain' AND u.value = d.domain)
+                              OR (u.scope = 'contact' AND u.value = CAST(d.contact_id AS TEXT))))"
+        )
+    };
+}
+
 /// The rule that forbids delivery `d` at `$now`, or NULL: the one text behind claim and handoff.
 macro_rules! blocked {
     ($now:literal) => {
@@ -68,11 +82,9 @@ macro_rules! blocked {
                               OR (s.scope = 'contact' AND s.value = CAST(d.contact_id AS TEXT)))) THEN 'suppressed'
              WHEN d.needs_consent = 1 AND NOT EXISTS (SELECT 1 FROM consent k WHERE k.contact_id = d.contact_id
                             AND k.channel = d.channel AND k.withdrawn_at IS NULL) THEN 'no_consent'
-             WHEN EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > ",
-            $now,
-            ") AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = d.campaign)
-                              OR (u.scope = 'domain' AND u.value = d.domain)
-                              OR (u.scope = 'contact' AND u.value = CAST(d.contact_id AS TEXT)))) THEN 'paused'
+             WHEN ",
+            $crate::store::claims::paused!($now),
+            " THEN 'paused'
              WHEN d.not_after <= ",
             $now,
             " THEN 'late' END"
@@ -81,14 +93,20 @@ macro_rules! blocked {
 }
 
 pub(super) use blocked;
+pub(super) use paused;
 
-/// What is paused is not even looked at, so that it takes no place in a batch.
+/// What is paused is not even looked at, so that it takes no place in a batch. Most are not:
+/// the whole rule is asked for those only that a pause covers. A daemon that was taken for
+/// dead gets nothing.
 macro_rules! due {
     () => {
         concat!(
-            "d.lane = $1 AND d.state IN ('scheduled', 'retry') AND d.due_at <= $2 AND COALESCE(",
+            "d.lane = $1 AND d.state IN ('scheduled', 'retry') AND d.due_at <= $2 AND (NOT ",
+            paused!("$2"),
+            " OR COALESCE(",
             blocked!("$2"),
-            ", '') <> 'paused'"
+            ", '') <> 'paused') AND NOT ",
+            has_ended!("$3")
         )
     };
 }
@@ -108,6 +126,12 @@ const CLAIM_POSTGRES: &str = concat!(
      UPDATE delivery SET state = 'claimed', claimed_by = $3 FROM free WHERE delivery.id = free.id RETURNING delivery.id"
 );
 
+/// A try that is taken back: its session ended, or a rule came between handoff and body.
+const END_TAKEN_BACK: &str = "
+    UPDATE attempt SET state = 'retry', reply = 'taken back before its body', ended_at = $2
+    WHERE state = 'handoff' AND daemon_id = $3 AND delivery_id IN (
+        SELECT CAST(r.value->>'delivery' AS BIGINT) FROM json_each($1) AS r)";
+
 const RELEASE: &str = "
     UPDATE delivery SET state = n.state, reason = n.reason, due_at = COALESCE(n.due_at, delivery.due_at),
         not_after = CASE WHEN n.due_at IS NULL THEN delivery.not_after ELSE n.not_after END, claimed_by = NULL,
@@ -116,13 +140,14 @@ const RELEASE: &str = "
                  CAST(r.value->>'due_at' AS BIGINT) AS due_at, CAST(r.value->>'not_after' AS BIGINT) AS not_after,
                  CAST(r.value->>'final' AS BIGINT) AS final
           FROM json_each($1) AS r) AS n
-    WHERE delivery.id = n.delivery AND delivery.state = 'claimed' AND delivery.claimed_by = $3";
+    WHERE delivery.id = n.delivery AND delivery.state IN ('claimed', 'handoff') AND delivery.claimed_by = $3";
 
 impl Store {
     /// Takes up to `limit` due deliveries of a lane for `daemon`, oldest first.
     ///
     /// # Errors
-    /// The database does not answer; then none is taken.
+    /// The database does not answer. What may have been taken nevertheless stays claimed until
+    /// [`Store::free_claims`].
     pub async fn claim(&self, daemon: DaemonId, lane: &str, now: Timestamp, limit: i64) -> Result<Vec<Claimed>> {
         let text = match self.engine {
             Engine::Sqlite { .. } => CLAIM_SQLITE,
@@ -133,18 +158,21 @@ impl Store {
              JOIN delivery d ON d.id = CAST(CAST(r.value AS TEXT) AS BIGINT) ORDER BY d.due_at, d.id",
             blocked!("$2")
         );
-        let rows = transaction!(self, tx => {
-            let taken = sqlx::query_scalar::<_, i64>(text)
+        let taken = transaction!(self, tx => {
+            sqlx::query_scalar::<_, i64>(text)
                 .bind(lane)
                 .bind(micros(now))
                 .bind(daemon.0)
                 .bind(limit)
                 .fetch_all(&mut *tx)
-                .await?;
+                .await?
+        });
+        // Nobody else moves them now, and the writer is free meanwhile.
+        let rows = reading!(self, conn => {
             sqlx::query_as::<_, ClaimedSql>(sqlx::AssertSqlSafe(columns))
                 .bind(super::words::id_list(taken))
                 .bind(micros(now))
-                .fetch_all(&mut *tx)
+                .fetch_all(&mut *conn)
                 .await?
         });
         rows.into_iter()
@@ -160,7 +188,8 @@ impl Store {
             .collect()
     }
 
-    /// Gives claimed deliveries back, none of whose bytes have left.
+    /// Gives claimed deliveries back, and those handed off of whose body nothing has left; the
+    /// tries of these end.
     ///
     /// # Errors
     /// The database does not answer; then they stay claimed until the daemon restarts.
@@ -168,9 +197,33 @@ impl Store {
         let list: Vec<_> = releases.iter().map(release_row).collect();
         let list = rows(&list)?;
         let moved = transaction!(self, tx => {
+            sqlx::query(END_TAKEN_BACK).bind(list.clone()).bind(micros(act.at)).bind(daemon.0).execute(&mut *tx).await?;
             sqlx::query(RELEASE).bind(list).bind(micros(act.at)).bind(daemon.0).execute(&mut *tx).await?.rows_affected()
         });
         Ok(moved)
+    }
+
+    /// The rule that forbids a delivery whose handoff `daemon` began at `now`, if one does:
+    /// `not_ours` if others have taken the daemon for dead.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn forbidden(&self, delivery: DeliveryId, daemon: DaemonId, now: Timestamp) -> Result<Option<String>> {
+        const FORBIDDEN: &str = concat!(
+            "SELECT ",
+            blocked!("$2"),
+            " FROM delivery d WHERE d.id = $1 AND d.claimed_by = $3 AND NOT ",
+            has_ended!("$3")
+        );
+        let rule = reading!(self, conn => {
+            sqlx::query_scalar::<_, Option<String>>(FORBIDDEN)
+                .bind(delivery.0)
+                .bind(micros(now))
+                .bind(daemon.0)
+                .fetch_optional(&mut *conn)
+                .await?
+        });
+        Ok(rule.unwrap_or_else(|| Some("not_ours".into())))
     }
 
     /// Sets free what `daemon` holds and has not begun. Only for a moment when it works on
@@ -206,21 +259,6 @@ impl Store {
             .await?
         });
         maybe_instant(at)
-    }
-
-    /// The lanes in which something waits.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn waiting_lanes(&self) -> Result<Vec<(String, Timestamp)>> {
-        let rows = reading!(self, conn => {
-            sqlx::query_as::<_, (String, i64)>(
-                "SELECT lane, MIN(due_at) FROM delivery WHERE state IN ('scheduled', 'retry') GROUP BY lane ORDER BY lane",
-            )
-            .fetch_all(&mut *conn)
-            .await?
-        });
-        rows.into_iter().map(|(lane, at)| Ok((lane, instant(at)?))).collect()
     }
 }
 

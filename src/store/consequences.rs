@@ -127,16 +127,27 @@ pub(super) const CANCEL_DELIVERIES: &str = "
     UPDATE delivery SET state = 'cancelled', reason = 'plan_ended', finished_at = $2
     WHERE contact_id = $1 AND purpose = 'campaign' AND state IN ('scheduled', 'retry', 'held')";
 
+pub(super) const INSERT_TOUCHES: &str = "
+    INSERT INTO touchpoint (id, contact_id, at, direction, channel, kind, summary, delivery_id, response_id)
+    SELECT CAST(r.value->>'id' AS BIGINT), CAST(r.value->>'contact' AS BIGINT), $2, r.value->>'direction', r.value->>'channel',
+           r.value->>'kind', r.value->>'summary', CAST(r.value->>'delivery' AS BIGINT), CAST(r.value->>'response' AS BIGINT)
+    FROM json_each($1) AS r";
+
+pub(super) const LAST_TOUCHES: &str = "
+    UPDATE contact SET last_touch = $2 WHERE COALESCE(last_touch, 0) < $2
+        AND id IN (SELECT CAST(r.value->>'contact' AS BIGINT) FROM json_each($1) AS r)";
+
 /// Carries consequences out inside a transaction; `$free` are reserved ids.
 macro_rules! apply_consequences {
     ($tx:ident, $act:expr, $free:expr, $consequences:expr) => {{
         use serde_json::json;
         use $crate::store::changes::{Change, log_changes};
-        use $crate::store::consequences::{CANCEL_DELIVERIES, END_PLANS, next_id};
-        use $crate::store::words::{micros, word};
+        use $crate::store::consequences::{CANCEL_DELIVERIES, END_PLANS, INSERT_TOUCHES, LAST_TOUCHES, next_id};
+        use $crate::store::words::{micros, rows, word};
         let (act, list): (&$crate::model::act::Act, &[$crate::store::Consequence]) = ($act, $consequences);
         let at = micros(act.at);
         let mut changes: Vec<Change> = Vec::new();
+        let mut touches: Vec<serde_json::Value> = Vec::new();
         for consequence in list {
             match consequence.clone() {
                 $crate::store::Consequence::Outcome { delivery, outcome } => {
@@ -189,13 +200,18 @@ macro_rules! apply_consequences {
                         .bind(response.map(|id| id.0)).bind(note).bind(due_on.to_string()).bind(at).execute(&mut *$tx).await?;
                 }
                 $crate::store::Consequence::Touch { contact, direction, channel, kind, summary, delivery, response } => {
-                    sqlx::query("INSERT INTO touchpoint (id, contact_id, at, direction, channel, kind, summary, delivery_id, response_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
-                        .bind(next_id($free)).bind(contact.0).bind(at).bind(word(&direction)).bind(word(&channel)).bind(kind).bind(summary)
-                        .bind(delivery.map(|id| id.0)).bind(response.map(|id| id.0)).execute(&mut *$tx).await?;
-                    sqlx::query("UPDATE contact SET last_touch = $2 WHERE id = $1 AND COALESCE(last_touch, 0) < $2")
-                        .bind(contact.0).bind(at).execute(&mut *$tx).await?;
+                    touches.push(json!({
+                        "id": next_id($free), "contact": contact, "direction": direction, "channel": channel, "kind": kind,
+                        "summary": summary, "delivery": delivery, "response": response,
+                    }));
                 }
             }
+        }
+        // The one kind that each letter has: written as a set.
+        if !touches.is_empty() {
+            let touches = rows(&touches)?;
+            sqlx::query(INSERT_TOUCHES).bind(touches.clone()).bind(at).execute(&mut *$tx).await?;
+            sqlx::query(LAST_TOUCHES).bind(touches).bind(at).execute(&mut *$tx).await?;
         }
         let base = $free.start;
         $free.start += i64::try_from(changes.len()).unwrap_or(0);

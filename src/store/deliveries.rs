@@ -1,5 +1,7 @@
 //! Deliveries: created once by their key, listed, resolved by a person.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -185,28 +187,41 @@ pub struct DeliveryFilter {
 
 const INSERT: &str = "
     INSERT INTO delivery (id, key, purpose, channel, address, folded, domain, contact_id, user_id, plan_id, campaign, step, variant,
-        revision_id, fallback, needs_consent, sender, lane, payload, state, due_at, not_after, tries, created_at)
+        revision_id, fallback, needs_consent, sender, lane, payload, state, due_at, not_after, tries, created_at, awaited)
     SELECT CAST(r.value->>'id' AS BIGINT), r.value->>'key', r.value->>'purpose', r.value->>'channel', r.value->>'address',
         r.value->>'folded', r.value->>'domain', CAST(r.value->>'contact' AS BIGINT), CAST(r.value->>'user' AS BIGINT),
         CAST(r.value->>'plan' AS BIGINT), r.value->>'campaign', r.value->>'step', r.value->>'variant',
         CAST(r.value->>'revision' AS BIGINT), r.value->>'fallback', CAST(r.value->>'needs_consent' AS BIGINT), r.value->>'sender',
         r.value->>'lane', r.value->>'payload', 'scheduled', CAST(r.value->>'due_at' AS BIGINT),
-        CAST(r.value->>'not_after' AS BIGINT), 0, $2
+        CAST(r.value->>'not_after' AS BIGINT), 0, $2,
+        CASE WHEN EXISTS (SELECT 1 FROM plan p WHERE p.id = CAST(r.value->>'plan' AS BIGINT) AND p.step = r.value->>'step'
+                  AND p.state = 'active' AND p.delivery_id IS NULL) THEN 1 ELSE 0 END
     FROM json_each($1) AS r WHERE 1 = 1
     ON CONFLICT (key) DO NOTHING";
 
 const TIE_PLANS: &str = "
     UPDATE plan SET delivery_id = n.id
-    FROM (SELECT d.id, d.plan_id, d.step FROM json_each($1) AS r JOIN delivery d ON d.key = r.value->>'key'
-          WHERE d.plan_id IS NOT NULL) AS n
-    WHERE plan.id = n.plan_id AND plan.step = n.step AND plan.state = 'active' AND plan.delivery_id IS NULL";
+    FROM (SELECT CAST(r.value->>'id' AS BIGINT) AS id, CAST(r.value->>'plan' AS BIGINT) AS plan, r.value->>'step' AS step
+          FROM json_each($1) AS r) AS n
+    WHERE plan.id = n.plan AND plan.step = n.step AND plan.state = 'active' AND plan.delivery_id IS NULL";
+
+/// The ids of those that were there already, where some were.
+const KNOWN: &str = "
+    SELECT d.key, d.id FROM json_each($1) AS r JOIN delivery d ON d.key = r.value->>'key'";
+
+/// A plan may be tied to a delivery that was there already; then it waits for that one.
+const AWAIT: &str = "
+    UPDATE delivery SET awaited = 1
+    WHERE awaited = 0 AND id IN (SELECT CAST(r.value->>'id' AS BIGINT) FROM json_each($1) AS r)
+      AND EXISTS (SELECT 1 FROM plan p WHERE p.delivery_id = delivery.id AND p.state = 'active' AND p.delivery_id IS NOT NULL)";
 
 /// The fallback of a bounced delivery is open until its fax is created; then it is taken.
 const TAKE_FALLBACKS: &str = "
     UPDATE delivery SET fallback = NULL
-    WHERE fallback IS NOT NULL AND outcome = 'bounced' AND EXISTS (SELECT 1 FROM json_each($1) AS r
-        WHERE CAST(r.value->>'plan' AS BIGINT) = delivery.plan_id AND r.value->>'step' = delivery.step
-          AND r.value->>'channel' = delivery.fallback)";
+    FROM (SELECT CAST(r.value->>'plan' AS BIGINT) AS plan, r.value->>'step' AS step, r.value->>'channel' AS channel
+          FROM json_each($1) AS r) AS n
+    WHERE delivery.plan_id = n.plan AND delivery.step = n.step AND delivery.fallback = n.channel
+      AND delivery.outcome = 'bounced'";
 
 impl Store {
     /// Creates deliveries, and ties each step's to its plan. One whose key exists is left as it is.
@@ -216,12 +231,28 @@ impl Store {
     /// The database does not answer; then none was created.
     pub async fn create_deliveries(&self, act: &Act, new: &[NewDelivery]) -> Result<u64> {
         let base = self.reserve(new.len()).await?.start;
-        let list: Vec<_> = (base..).zip(new).map(|(id, new)| insert_row(id, new)).collect();
-        let list = rows(&list)?;
+        let mut list: Vec<_> = (base..).zip(new).map(|(id, new)| InsertRow::new(id, new)).collect();
+        let text = rows(&list)?;
+        // What takes another's place has no fallback of its own.
+        let taking: Vec<_> = list.iter().filter(|row| row.plan.is_some() && row.fallback.is_none()).collect();
+        let taking = if taking.is_empty() { None } else { Some(rows(&taking)?) };
         let created = transaction!(self, tx => {
-            let created = sqlx::query(INSERT).bind(list.clone()).bind(micros(act.at)).execute(&mut *tx).await?.rows_affected();
-            sqlx::query(TIE_PLANS).bind(list.clone()).execute(&mut *tx).await?;
-            sqlx::query(TAKE_FALLBACKS).bind(list).execute(&mut *tx).await?;
+            let created = sqlx::query(INSERT).bind(text.clone()).bind(micros(act.at)).execute(&mut *tx).await?.rows_affected();
+            if created == new.len() as u64 {
+                sqlx::query(TIE_PLANS).bind(text).execute(&mut *tx).await?;
+            } else {
+                let known = sqlx::query_as::<_, (String, i64)>(KNOWN).bind(text).fetch_all(&mut *tx).await?;
+                let known: HashMap<_, _> = known.into_iter().collect();
+                for row in &mut list {
+                    row.id = known.get(row.key).copied().unwrap_or(row.id);
+                }
+                let text = rows(&list)?;
+                sqlx::query(TIE_PLANS).bind(text.clone()).execute(&mut *tx).await?;
+                sqlx::query(AWAIT).bind(text).execute(&mut *tx).await?;
+            }
+            if let Some(taking) = &taking {
+                sqlx::query(TAKE_FALLBACKS).bind(taking.clone()).execute(&mut *tx).await?;
+            }
             created
         });
         Ok(created)
@@ -351,17 +382,60 @@ impl Store {
     }
 }
 
-fn insert_row(id: i64, new: &NewDelivery) -> Value {
-    let domain = match &new.address {
-        Address::Email(address) => address.domain().to_owned(),
-        Address::Fax(_) => String::new(),
-    };
-    json!({
-        "id": id, "key": new.key, "purpose": new.purpose, "channel": new.address.channel(), "address": new.address.as_str(),
-        "folded": new.address.as_str().to_lowercase(), "domain": domain, "contact": new.contact, "user": new.user, "plan": new.plan,
-        "campaign": new.campaign, "step": new.step, "variant": new.variant, "revision": new.revision, "fallback": new.fallback,
-        "needs_consent": i64::from(new.needs_consent), "sender": new.sender, "lane": new.lane,
-        "payload": new.payload.as_ref().map(Value::to_string), "due_at": micros(new.due_at),
-        "not_after": new.not_after.map(micros),
-    })
+/// A delivery as [`INSERT`] reads it.
+#[derive(Serialize)]
+struct InsertRow<'a> {
+    id: i64,
+    key: &'a str,
+    purpose: Purpose,
+    channel: Channel,
+    address: &'a str,
+    folded: String,
+    domain: &'a str,
+    contact: Option<ContactId>,
+    user: Option<UserId>,
+    plan: Option<PlanId>,
+    campaign: Option<&'a str>,
+    step: Option<&'a str>,
+    variant: Option<&'a str>,
+    revision: Option<RevisionId>,
+    fallback: Option<Channel>,
+    needs_consent: i64,
+    sender: &'a str,
+    lane: &'a str,
+    payload: Option<String>,
+    due_at: i64,
+    not_after: Option<i64>,
+}
+
+impl<'a> InsertRow<'a> {
+    fn new(id: i64, new: &'a NewDelivery) -> Self {
+        let domain = match &new.address {
+            Address::Email(address) => address.domain(),
+            Address::Fax(_) => "",
+        };
+        Self {
+            id,
+            key: &new.key,
+            purpose: new.purpose,
+            channel: new.address.channel(),
+            address: new.address.as_str(),
+            folded: new.address.as_str().to_lowercase(),
+            domain,
+            contact: new.contact,
+            user: new.user,
+            plan: new.plan,
+            campaign: new.campaign.as_deref(),
+            step: new.step.as_deref(),
+            variant: new.variant.as_deref(),
+            revision: new.revision,
+            fallback: new.fallback,
+            needs_consent: i64::from(new.needs_consent),
+            sender: &new.sender,
+            lane: &new.lane,
+            payload: new.payload.as_ref().map(Value::to_string),
+            due_at: micros(new.due_at),
+            not_after: new.not_after.map(micros),
+        }
+    }
 }

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::claims::blocked;
 use super::consequences::apply_consequences;
+use super::daemons::has_ended;
 use super::words::{instant, maybe_instant, micros, parse, rows, word};
 use super::{Consequence, Result, Store, reading, transaction};
 use crate::model::act::Act;
@@ -153,7 +154,9 @@ const INSERT_ENDED_ATTEMPTS: &str = "
     FROM json_each($1) AS r JOIN delivery d ON d.id = CAST(r.value->>'delivery' AS BIGINT)
     WHERE r.value->>'attempt' IS NULL AND d.state = 'claimed' AND d.claimed_by = $3";
 
-/// A late result resolves an uncertain delivery that nobody has resolved; a stale fence moves nothing else.
+/// A late result resolves an uncertain delivery that nobody has resolved; a stale fence moves
+/// nothing else. Of an earlier try only that it was taken counts: a refusal of it says nothing
+/// about the later one.
 const FINISH_DELIVERIES: &str = "
     UPDATE delivery SET state = n.state, reason = n.reason, due_at = COALESCE(n.due_at, delivery.due_at),
         not_after = CASE WHEN n.due_at IS NULL THEN delivery.not_after ELSE n.not_after END,
@@ -167,7 +170,8 @@ const FINISH_DELIVERIES: &str = "
     WHERE delivery.id = n.delivery AND (
         (n.attempt IS NULL AND delivery.state = 'claimed' AND delivery.claimed_by = $3)
         OR (n.attempt IS NOT NULL AND delivery.state = 'handoff' AND delivery.claimed_by = $3)
-        OR (n.attempt IS NOT NULL AND delivery.state IN ('submitted', 'uncertain')))
+        OR (n.attempt IS NOT NULL AND delivery.state IN ('submitted', 'uncertain')
+            AND (n.state = 'accepted' OR delivery.tries = (SELECT a.number FROM attempt a WHERE a.id = n.attempt))))
     RETURNING delivery.id";
 
 const HANDOFF: &str = concat!(
@@ -176,8 +180,10 @@ const HANDOFF: &str = concat!(
      FROM (SELECT CAST(r.value->>'delivery' AS BIGINT) AS delivery, r.value->>'frozen' AS frozen, r.value->>'sha256' AS sha256,
                   r.value->>'message_id' AS message_id FROM json_each($1) AS r) AS n
      WHERE delivery.id = n.delivery AND delivery.id IN (
-        SELECT d.id FROM delivery d WHERE d.id IN (SELECT CAST(q.value->>'delivery' AS BIGINT) FROM json_each($1) AS q)
-           AND d.state = 'claimed' AND d.claimed_by = $3 AND (",
+        SELECT d.id FROM delivery d WHERE d.id IN (SELECT CAST(CAST(q.value AS TEXT) AS BIGINT) FROM json_each($4) AS q)
+           AND d.state = 'claimed' AND d.claimed_by = $3 AND NOT ",
+    has_ended!("$3"),
+    " AND (",
     blocked!("$2"),
     ") IS NULL)
      RETURNING delivery.id"
@@ -218,9 +224,16 @@ impl Store {
 
         let finish_list = rows(&results.iter().map(finish_row).collect::<Vec<_>>())?;
         let handoff_list = rows(&handoffs.iter().map(handoff_row).collect::<Vec<_>>())?;
+        let handoff_ids = super::words::id_list(handoffs.iter().map(|handoff| handoff.delivery.0));
+        // Most results end a try that has begun, and most handoffs are not refused: what would
+        // touch no row is not asked.
+        let have_begun = results.iter().any(|finish| finish.attempt.is_some());
+        let have_not_begun = results.iter().any(|finish| finish.attempt.is_none());
         let (begun, refused) = transaction!(self, tx => {
-            if !results.is_empty() {
+            if have_begun {
                 sqlx::query(FINISH_ATTEMPTS).bind(finish_list.clone()).bind(micros(act.at)).execute(&mut *tx).await?;
+            }
+            if have_not_begun {
                 sqlx::query(INSERT_ENDED_ATTEMPTS)
                     .bind(finish_list.clone())
                     .bind(micros(act.at))
@@ -228,6 +241,8 @@ impl Store {
                     .bind(first_ended)
                     .execute(&mut *tx)
                     .await?;
+            }
+            if !results.is_empty() {
                 let finished = sqlx::query_scalar::<_, i64>(FINISH_DELIVERIES)
                     .bind(finish_list)
                     .bind(micros(act.at))
@@ -245,12 +260,15 @@ impl Store {
                     .bind(handoff_list)
                     .bind(micros(act.at))
                     .bind(daemon.0)
+                    .bind(handoff_ids)
                     .fetch_all(&mut *tx)
                     .await?;
                 let going: Vec<_> = handoffs.iter().filter(|handoff| begun.contains(&handoff.delivery.0))
                     .map(|handoff| json!({ "delivery": handoff.delivery, "attempt": attempts[&handoff.delivery.0], "relay": handoff.relay }))
                     .collect();
                 sqlx::query(INSERT_ATTEMPTS).bind(rows(&going)?).bind(micros(act.at)).bind(daemon.0).execute(&mut *tx).await?;
+            }
+            if begun.len() < handoffs.len() {
                 let staying = handoffs.iter().map(|handoff| handoff.delivery.0).filter(|id| !begun.contains(id));
                 refused = sqlx::query_as::<_, (i64, String)>(WHY_REFUSED)
                     .bind(super::words::id_list(staying))

@@ -19,8 +19,12 @@ mod daemons;
 mod deliveries;
 mod digests;
 mod exchange;
+mod foreign;
 mod health;
 mod ids;
+mod lanes;
+mod leases;
+mod limits;
 mod lock;
 mod opt_outs;
 mod pages;
@@ -38,7 +42,7 @@ mod ties;
 mod timeline;
 mod words;
 
-pub use audience::MembershipRow;
+pub use audience::{CandidatePlace, MembershipRow};
 pub use changes::ChangeRow;
 pub use claims::{Claimed, Release, Released};
 pub use clients::{ClientRecord, ConsentRecord, SavedClients};
@@ -46,12 +50,15 @@ pub use consequences::Consequence;
 pub use deliveries::{DeliveryFilter, DeliveryRow, NewDelivery};
 pub use digests::{RunLeftOut, UpcomingLetter};
 pub use exchange::{AttemptRow, AttemptState, Exchanged, Finish, Handoff, Refused};
+pub use foreign::ForeignWrites;
+pub use leases::{Heart, Hold};
+pub use limits::Unused;
 pub use lock::DaemonLock;
 pub use opt_outs::OptOutStanding;
 pub use pages::AttemptCount;
 pub use pauses::{PauseRow, PauseScope};
 pub use people::Appointment;
-pub use plans::{EndedStep, PlanMove, PlanRow};
+pub use plans::{EndedStep, PlanCount, PlanMove, PlanPlace, PlanRow, UnderWayRow};
 pub use records::{Client, PointRow, SuppressionRow};
 pub use responses::{LoggedResponse, ResponseRow};
 pub use restore::{Restored, database_file, restore};
@@ -312,6 +319,13 @@ impl Store {
     /// # Errors
     /// It does not answer, or is no longer where it was.
     pub async fn ping(&self) -> Result<()> {
+        self.look_for_file()?;
+        reading!(self, conn => { sqlx::query("SELECT next FROM id_source").fetch_one(&mut *conn).await?; });
+        Ok(())
+    }
+
+    /// Looks whether the database's file is still the one under its name.
+    fn look_for_file(&self) -> Result<()> {
         if let Engine::Sqlite { path, file: Some(opened), .. } = &self.engine
             && file_id(path) != Some(*opened)
         {
@@ -322,7 +336,6 @@ impl Store {
                     .into(),
             });
         }
-        reading!(self, conn => { sqlx::query("SELECT next FROM id_source").fetch_one(&mut *conn).await?; });
         Ok(())
     }
 
@@ -346,27 +359,37 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
         return Err(fail(format!("there is no folder `{}`; make it first", folder.display())));
     }
-    if migration == Migration::Apply {
+    if migration != Migration::Refuse {
         // Clients' addresses are nobody else's to read; the log beside it gets the same
         // rights. Where this fails, opening fails next, and says why.
         drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path));
     }
+    let file = file_id(path);
+    // A pool opens connections whenever it likes: never a new, empty file where ours was moved away.
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(migration != Migration::Refuse)
+        .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10));
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
+    let same_file = {
+        let path = path.to_owned();
+        move || if file_id(&path) == file { Ok(()) } else { Err(sqlx::Error::Io(std::io::ErrorKind::NotFound.into())) }
+    };
+    let pool = |size| {
+        let same_file = same_file.clone();
+        SqlitePoolOptions::new()
+            .max_connections(size)
+            .after_connect(move |_, _| Box::pin(std::future::ready(same_file())))
+    };
+    let writer = pool(1)
         .after_release(|conn, _| Box::pin(is_outside_transactions(conn)))
         .connect_with(options.clone())
         .await
         .map_err(|error| fail(unopened(path, &error)))?;
-    let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await;
-    let readers = readers.map_err(|error| fail(unopened(path, &error)))?;
-    Ok(Engine::Sqlite { path: path.to_owned(), file: file_id(path), writer, readers })
+    let readers = pool(4).connect_with(options).await.map_err(|error| fail(unopened(path, &error)))?;
+    Ok(Engine::Sqlite { path: path.to_owned(), file, writer, readers })
 }
 
 /// Why a file cannot be opened as a database.

@@ -1,5 +1,7 @@
 //! Plans: which step is next and when, and how a plan moves on or ends.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -110,11 +112,13 @@ impl TryFrom<PlanSql> for PlanRow {
     }
 }
 
-/// A plan whose current step's delivery has ended.
+/// A step's delivery that has ended, and whose plan has not heard of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndedStep {
-    /// The plan.
-    pub plan: PlanRow,
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The plan that waited for it; none if it was stopped meanwhile.
+    pub plan: Option<PlanRow>,
     /// How the delivery ended.
     pub state: DeliveryState,
     /// What became known since.
@@ -123,6 +127,43 @@ pub struct EndedStep {
     pub reason: Option<String>,
     /// When it ended.
     pub finished_at: Timestamp,
+}
+
+/// How many plans of a campaign stand alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanCount {
+    /// The run.
+    pub run: String,
+    /// The version they run by.
+    pub revision: RevisionId,
+    /// Where they stand.
+    pub state: PlanState,
+    /// Why they were stopped.
+    pub stop_reason: Option<StopReason>,
+    /// How many.
+    pub count: u64,
+}
+
+/// An active plan, and how the delivery of its step stands: its state, when it is due and
+/// until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnderWayRow {
+    /// The plan.
+    pub plan: PlanRow,
+    /// Its delivery, once there is one.
+    pub delivery: Option<(DeliveryState, Timestamp, Option<Timestamp>)>,
+}
+
+/// Where a page of a campaign's plans ended: the run and the contact. The default is before
+/// the first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlanPlace(String, i64);
+
+impl PlanPlace {
+    /// Behind this one.
+    pub fn behind(plan: &PlanRow) -> Self {
+        Self(plan.run.clone(), plan.contact.0)
+    }
 }
 
 /// Where a plan goes.
@@ -168,33 +209,72 @@ const MOVE: &str = "
           FROM json_each($1) AS r) AS n
     WHERE plan.id = n.plan AND plan.state = 'active'";
 
-/// What keeps a plan `p` from getting its next delivery for now; `$now` is a placeholder's number.
-macro_rules! unpaused {
-    ($now:literal) => {
-        concat!(
-            "NOT EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > ",
-            $now,
-            ") AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = p.campaign)
-                OR (u.scope = 'contact' AND u.value = CAST(p.contact_id AS TEXT))))"
-        )
-    };
-}
+/// Campaigns that no pause holds at `$1`; plans are looked for campaign by campaign, so that
+/// a million of a paused one cost nothing.
+const OPEN_CAMPAIGNS: &str = "
+    SELECT c.id FROM campaign c WHERE NOT EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL
+        AND (u.until IS NULL OR u.until > $1) AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = c.id)))
+    ORDER BY c.id";
+
+/// A plan of campaign `$1` that is due by `$2` and whose contact is not paused at `$3`.
+const IS_DUE: &str = "p.campaign = $1 AND p.state = 'active' AND p.delivery_id IS NULL AND p.next_at <= $2
+    AND NOT EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > $3)
+        AND u.scope = 'contact' AND u.value = CAST(p.contact_id AS TEXT))";
 
 impl Store {
+    /// The campaigns that no pause holds.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn open_campaigns(&self, now: Timestamp) -> Result<Vec<String>> {
+        Ok(reading!(self, conn => {
+            sqlx::query_scalar::<_, String>(OPEN_CAMPAIGNS).bind(micros(now)).fetch_all(&mut *conn).await?
+        }))
+    }
+
     /// Active plans whose step is due before `until`, has no delivery and is not paused, oldest first.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn due_plans(&self, now: Timestamp, until: Timestamp, limit: i64) -> Result<Vec<PlanRow>> {
-        let text = format!(
-            "SELECT {COLUMNS} FROM plan p WHERE p.state = 'active' AND p.delivery_id IS NULL AND p.next_at <= $1
-             AND {} ORDER BY p.next_at, p.id LIMIT $3",
-            unpaused!("$2")
-        );
+        let mut due = Vec::new();
+        for campaign in self.open_campaigns(now).await? {
+            let text = format!("SELECT {COLUMNS} FROM plan p WHERE {IS_DUE} ORDER BY p.next_at, p.id LIMIT $4");
+            due.extend(reading!(self, conn => {
+                sqlx::query_as::<_, PlanSql>(sqlx::AssertSqlSafe(text))
+                    .bind(campaign)
+                    .bind(micros(until))
+                    .bind(micros(now))
+                    .bind(limit)
+                    .fetch_all(&mut *conn)
+                    .await?
+            }));
+        }
+        due.sort_by_key(|plan| (plan.next_at, plan.id));
+        due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        due.into_iter().map(PlanRow::try_from).collect()
+    }
+
+    /// The same of one campaign, in the order of their ids: what is written for neighbours
+    /// lands in the same pages of the indexes, which a million rows by their time do not.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn due_plans_by_id(
+        &self,
+        campaign: &str,
+        now: Timestamp,
+        until: Timestamp,
+        after: PlanId,
+        limit: i64,
+    ) -> Result<Vec<PlanRow>> {
+        let text = format!("SELECT {COLUMNS} FROM plan p WHERE {IS_DUE} AND p.id > $4 ORDER BY p.id LIMIT $5");
         let rows = reading!(self, conn => {
             sqlx::query_as::<_, PlanSql>(sqlx::AssertSqlSafe(text))
+                .bind(campaign)
                 .bind(micros(until))
                 .bind(micros(now))
+                .bind(after.0)
                 .bind(limit)
                 .fetch_all(&mut *conn)
                 .await?
@@ -210,7 +290,8 @@ impl Store {
         let at = reading!(self, conn => {
             sqlx::query_scalar::<_, Option<i64>>(
                 "SELECT MIN(at) FROM (
-                    SELECT MIN(next_at) AS at FROM plan WHERE state = 'active' AND delivery_id IS NULL AND next_at > $2
+                    SELECT (SELECT MIN(p.next_at) FROM plan p WHERE p.campaign = c.id AND p.state = 'active'
+                              AND p.delivery_id IS NULL AND p.next_at > $2) AS at FROM campaign c
                     UNION ALL SELECT MIN(until) FROM pause WHERE ended_at IS NULL AND until > $1
                     UNION ALL SELECT MIN(next_run_at) FROM campaign WHERE next_run_at > $2) AS t",
             )
@@ -222,40 +303,72 @@ impl Store {
         maybe_instant(at)
     }
 
-    /// Active plans whose current delivery has ended.
+    /// The deliveries that have ended and whose plans have not heard of it.
     ///
     /// # Errors
     /// The database does not answer.
     pub async fn ended_steps(&self, limit: i64) -> Result<Vec<EndedStep>> {
         #[derive(sqlx::FromRow)]
         struct Row {
-            #[sqlx(flatten)]
-            plan: PlanSql,
-            delivery_state: String,
+            ended: i64,
+            ended_state: String,
             outcome: Option<String>,
             reason: Option<String>,
             finished_at: Option<i64>,
         }
-        let text = format!(
-            "SELECT {COLUMNS}, d.state AS delivery_state, d.outcome, d.reason, d.finished_at FROM plan p
-             JOIN delivery d ON d.id = p.delivery_id
-             WHERE p.state = 'active' AND p.delivery_id IS NOT NULL AND d.state IN ('accepted', 'rejected', 'skipped', 'cancelled')
-             ORDER BY p.id LIMIT $1"
-        );
-        let rows = reading!(self, conn => {
-            sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(text)).bind(limit).fetch_all(&mut *conn).await?
+        let ended = reading!(self, conn => {
+            sqlx::query_as::<_, Row>(
+                "SELECT d.id AS ended, d.state AS ended_state, d.outcome, d.reason, d.finished_at FROM delivery d
+                 WHERE d.awaited = 1 AND d.state IN ('accepted', 'rejected', 'skipped', 'cancelled') ORDER BY d.id LIMIT $1",
+            )
+            .bind(limit)
+            .fetch_all(&mut *conn)
+            .await?
         });
-        rows.into_iter()
+        if ended.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = super::words::id_list(ended.iter().map(|row| row.ended));
+        let text = format!(
+            "SELECT {COLUMNS} FROM json_each($1) AS r JOIN plan p ON p.delivery_id = CAST(CAST(r.value AS TEXT) AS BIGINT)
+             WHERE p.state = 'active' AND p.delivery_id IS NOT NULL"
+        );
+        let plans = reading!(self, conn => {
+            sqlx::query_as::<_, PlanSql>(sqlx::AssertSqlSafe(text)).bind(ids).fetch_all(&mut *conn).await?
+        });
+        let mut plans: HashMap<i64, PlanSql> =
+            plans.into_iter().filter_map(|plan| Some((plan.delivery_id?, plan))).collect();
+        ended
+            .into_iter()
             .map(|row| {
                 Ok(EndedStep {
-                    plan: row.plan.try_into()?,
-                    state: parse(&row.delivery_state, "a delivery's state")?,
+                    delivery: DeliveryId(row.ended),
+                    plan: plans.remove(&row.ended).map(PlanRow::try_from).transpose()?,
+                    state: parse(&row.ended_state, "a delivery's state")?,
                     outcome: maybe(row.outcome.as_deref(), "an outcome")?,
                     reason: row.reason,
                     finished_at: instant(row.finished_at.unwrap_or_default())?,
                 })
             })
             .collect()
+    }
+
+    /// Moves the plans whose steps' deliveries have ended; nobody waits for those any more.
+    ///
+    /// # Errors
+    /// The database does not answer; then none moved.
+    pub async fn follow_plans(&self, act: &Act, moves: &[PlanMove], ended: &[DeliveryId]) -> Result<u64> {
+        let list = rows(&moves.iter().map(MoveRow::from).collect::<Vec<_>>())?;
+        let ended = super::words::id_list(ended.iter().map(|id| id.0));
+        let moved = transaction!(self, tx => {
+            let moved = sqlx::query(MOVE).bind(list).bind(micros(act.at)).execute(&mut *tx).await?.rows_affected();
+            sqlx::query("UPDATE delivery SET awaited = 0 WHERE id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM json_each($1) AS r)")
+                .bind(ended)
+                .execute(&mut *tx)
+                .await?;
+            moved
+        });
+        Ok(moved)
     }
 
     /// Moves plans on, or ends them, with what comes of it (a call step's task), in one
@@ -286,6 +399,93 @@ impl Store {
             sqlx::query_as::<_, PlanSql>(sqlx::AssertSqlSafe(text)).bind(contact.0).fetch_all(&mut *conn).await?
         });
         rows.into_iter().map(PlanRow::try_from).collect()
+    }
+
+    /// The active plans of one campaign behind a place, run by run, by contact.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn under_way(&self, campaign: &str, after: &PlanPlace, limit: i64) -> Result<Vec<UnderWayRow>> {
+        #[derive(sqlx::FromRow)]
+        struct Row {
+            #[sqlx(flatten)]
+            plan: PlanSql,
+            delivery_state: Option<String>,
+            due_at: Option<i64>,
+            not_after: Option<i64>,
+        }
+        let text = format!(
+            "SELECT {COLUMNS}, d.state AS delivery_state, d.due_at, d.not_after FROM plan p
+             LEFT JOIN delivery d ON d.id = p.delivery_id
+             WHERE p.campaign = $1 AND (p.run, p.contact_id) > ($2, $3) AND p.state = 'active'
+             ORDER BY p.run, p.contact_id LIMIT $4"
+        );
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, Row>(sqlx::AssertSqlSafe(text))
+                .bind(campaign)
+                .bind(after.0.clone())
+                .bind(after.1)
+                .bind(limit)
+                .fetch_all(&mut *conn)
+                .await?
+        });
+        let row = |row: Row| {
+            let delivery = match (row.delivery_state, row.due_at) {
+                (Some(state), Some(due_at)) => {
+                    let (due_at, not_after) = (instant(due_at)?, maybe_instant(row.not_after)?);
+                    Some((parse(&state, "a delivery's state")?, due_at, not_after))
+                }
+                _ => None,
+            };
+            Ok(UnderWayRow { plan: row.plan.try_into()?, delivery })
+        };
+        rows.into_iter().map(row).collect()
+    }
+
+    /// Which of these contacts have an active plan of a campaign, and of which run first.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn first_runs(&self, campaign: &str, contacts: &[ContactId]) -> Result<HashMap<ContactId, String>> {
+        let list = super::words::id_list(contacts.iter().map(|id| id.0));
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, (i64, String)>(
+                "SELECT p.contact_id, MIN(p.run) FROM json_each($2) AS r
+                 JOIN plan p ON p.contact_id = CAST(CAST(r.value AS TEXT) AS BIGINT)
+                 WHERE p.campaign = $1 AND p.state = 'active' GROUP BY p.contact_id",
+            )
+            .bind(campaign)
+            .bind(list)
+            .fetch_all(&mut *conn)
+            .await?
+        });
+        Ok(rows.into_iter().map(|(contact, run)| (ContactId(contact), run)).collect())
+    }
+
+    /// How many plans of one campaign there are, by run, version and state.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn count_plans(&self, campaign: &str) -> Result<Vec<PlanCount>> {
+        let rows = reading!(self, conn => {
+            sqlx::query_as::<_, (String, i64, String, Option<String>, i64)>(
+                "SELECT run, revision_id, state, stop_reason, COUNT(*) FROM plan WHERE campaign = $1
+                 GROUP BY run, revision_id, state, stop_reason",
+            )
+            .bind(campaign)
+            .fetch_all(&mut *conn)
+            .await?
+        });
+        let row = |(run, revision, state, stop_reason, count): (_, _, String, Option<String>, i64)| {
+            Ok(PlanCount {
+                run,
+                revision: RevisionId(revision),
+                state: parse(&state, "a plan's state")?,
+                stop_reason: maybe(stop_reason.as_deref(), "why a plan stopped")?,
+                count: count.unsigned_abs(),
+            })
+        };
+        rows.into_iter().map(row).collect()
     }
 
     /// The plans of one campaign, by id.

@@ -96,18 +96,20 @@ const SELECT_CLIENTS: &str = "
     JOIN account a ON a.id = c.account_id
     ORDER BY c.id";
 
-/// Contacts with how well they match; what an unpublished import brought is not there yet.
-const SEARCH: &str = r"
-    SELECT id, fit FROM (
-        SELECT c.id, CASE
-            WHEN CAST(c.id AS TEXT) = $1 OR c.external_id = $3 OR LOWER(c.external_id) = $1
-              OR EXISTS (SELECT 1 FROM contact_point p WHERE p.contact_id = c.id AND p.folded = $1) THEN 0
-            WHEN c.folded = $1 OR a.folded = $1 THEN 1
-            WHEN c.folded LIKE '%' || $4 || '%' ESCAPE '\' OR a.folded LIKE '%' || $4 || '%' ESCAPE '\' THEN 2
-            ELSE 9 END AS fit
-        FROM contact c JOIN account a ON a.id = c.account_id
-        WHERE c.batch_id IS NULL OR EXISTS (SELECT 1 FROM batch b WHERE b.id = c.batch_id AND b.published_at IS NOT NULL)) AS t
-    WHERE fit < 9 ORDER BY fit, id LIMIT $2";
+/// Contacts of whom `$1` (as typed, folded, a pattern, a number) is an address or an id.
+const BY_KEY: &str = "
+    SELECT id FROM contact WHERE id = $4 UNION SELECT id FROM contact WHERE external_id = $1
+    UNION SELECT id FROM contact WHERE LOWER(external_id) = $2 UNION SELECT contact_id FROM contact_point WHERE folded = $2";
+
+/// Contacts of whom it is the whole name or company.
+const BY_NAME: &str = "
+    SELECT id FROM contact WHERE folded = $2
+    UNION SELECT c.id FROM account a JOIN contact c ON c.account_id = a.id WHERE a.folded = $2";
+
+/// Contacts of whose name or company it is a part. All have to be looked through.
+const BY_PART: &str = r"
+    SELECT id FROM contact WHERE folded LIKE '%' || $3 || '%' ESCAPE '\'
+    UNION SELECT c.id FROM account a JOIN contact c ON c.account_id = a.id WHERE a.folded LIKE '%' || $3 || '%' ESCAPE '\'";
 
 /// A person's words as a pattern for LIKE that means only themselves.
 fn escape_like(text: &str) -> String {
@@ -209,7 +211,16 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn search_contacts(&self, query: &str, limit: i64) -> Result<Vec<ContactId>> {
-        Ok(self.ranked_contacts(query, limit).await?.into_iter().map(|(id, _)| id).collect())
+        let mut found = Vec::new();
+        for way in [BY_KEY, BY_NAME, BY_PART] {
+            let more = self.contacts_by(way, query, limit).await?;
+            found.extend(more.into_iter().filter(|id| !found.contains(id)).collect::<Vec<_>>());
+            if found.len() as i64 >= limit {
+                break;
+            }
+        }
+        found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(found)
     }
 
     /// The contacts that `query` means best: those it is an address or an id of; where there
@@ -218,27 +229,38 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn find_contacts(&self, query: &str, limit: i64) -> Result<Vec<ContactId>> {
-        let ranked = self.ranked_contacts(query, limit).await?;
-        let best = ranked.first().map(|(_, rank)| *rank);
-        Ok(ranked.into_iter().filter(|(_, rank)| Some(*rank) == best).map(|(id, _)| id).collect())
+        for way in [BY_KEY, BY_NAME, BY_PART] {
+            let found = self.contacts_by(way, query, limit).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
     }
 
-    async fn ranked_contacts(&self, query: &str, limit: i64) -> Result<Vec<(ContactId, i32)>> {
+    /// By id; what an unpublished import brought is not there yet.
+    async fn contacts_by(&self, way: &str, query: &str, limit: i64) -> Result<Vec<ContactId>> {
         let given = query.trim();
         let folded = given.to_lowercase();
         if folded.is_empty() {
             return Ok(Vec::new());
         }
+        let text = format!(
+            "SELECT c.id FROM ({way}) AS t JOIN contact c ON c.id = t.id
+             WHERE c.batch_id IS NULL OR EXISTS (SELECT 1 FROM batch b WHERE b.id = c.batch_id AND b.published_at IS NOT NULL)
+             ORDER BY c.id LIMIT $5"
+        );
         let rows = reading!(self, conn => {
-            sqlx::query_as::<_, (i64, i32)>(SEARCH)
-                .bind(folded.clone())
-                .bind(limit)
+            sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(text))
                 .bind(given)
+                .bind(folded.clone())
                 .bind(escape_like(&folded))
+                .bind(given.parse::<i64>().ok())
+                .bind(limit)
                 .fetch_all(&mut *conn)
                 .await?
         });
-        Ok(rows.into_iter().map(|(id, rank)| (ContactId(id), rank)).collect())
+        Ok(rows.into_iter().map(ContactId).collect())
     }
 
     /// A contact's id in the system it was imported from.

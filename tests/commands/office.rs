@@ -8,7 +8,7 @@ use outreachd::model::act::Act;
 use outreachd::model::address::{Address, Channel, EmailAddress};
 use outreachd::model::campaign::{Campaign, Condition, From, Late, Rule, Start, Step, Wait, Window};
 use outreachd::model::delivery::{DeliveryState, Purpose};
-use outreachd::model::id::{ContactId, DeliveryId, UserId};
+use outreachd::model::id::{DeliveryId, UserId};
 use outreachd::model::language::Language;
 use outreachd::model::plan::{Enrolment, LeftOut};
 use outreachd::store::{
@@ -223,7 +223,7 @@ pub async fn one_of_each(store: &Store) -> [DeliveryId; 4] {
     import(store, &["Anna", "Bo", "Cia", "Dag", "Eva"], None).await;
     let revision = apply(store).await;
     let rule = campaign().audience;
-    let people = store.candidates(&rule, "led-i-lagret", "", now(), ContactId(0), 10).await.unwrap();
+    let people = store.candidates(&rule, "led-i-lagret", "", now(), Default::default(), 10).await.unwrap();
     let enrolments: Vec<_> = people
         .iter()
         .enumerate()

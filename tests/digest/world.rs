@@ -198,7 +198,7 @@ impl<'a> World<'a> {
     /// Every digest that waits in the default sender's lane, claimed.
     pub async fn digests(&self, now: Timestamp) -> Vec<Claimed> {
         let daemon = self.store.register_daemon(now).await.unwrap();
-        let claimed = self.store.claim(daemon, "email/main", now, 100).await.unwrap();
+        let claimed = self.store.claim(daemon, "email/main/fyrljus/@digest/other", now, 100).await.unwrap();
         assert!(claimed.iter().all(|one| one.row.purpose == Purpose::Digest && one.blocked.is_none()));
         claimed
     }
@@ -228,7 +228,7 @@ impl<'a> World<'a> {
             NewRevision { campaign: campaign(), source: String::new(), templates: BTreeMap::new(), next_run_at: None };
         let revision = self.store.apply(&applied, &new).await.unwrap();
         let (everyone, begin) = (campaign().audience, applied.at);
-        let people = self.store.candidates(&everyone, "led-i-lagret", "", begin, ContactId(0), 20).await.unwrap();
+        let people = self.store.candidates(&everyone, "led-i-lagret", "", begin, Default::default(), 20).await.unwrap();
         let monday = at("2027-03-01T07:34:00Z");
         let enrolments: Vec<_> = people
             .iter()
@@ -429,6 +429,7 @@ fn campaign() -> Campaign {
             zone: None,
             late: Late::Send,
         },
+        limit: Default::default(),
         steps: vec![step("intro"), step("referens")],
         on: BTreeMap::new(),
     }

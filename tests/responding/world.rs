@@ -95,6 +95,7 @@ fn campaign() -> Campaign {
             zone: None,
             late: Late::Send,
         },
+        limit: Default::default(),
         steps: vec![Step {
             id: "intro".into(),
             channel: Channel::Email,
@@ -160,7 +161,7 @@ async fn plans(store: &Store) -> Vec<(ContactId, PlanId)> {
         next_run_at: None,
     };
     let revision = store.apply(&act(), &new).await.unwrap();
-    let people = store.candidates(&campaign().audience, "led", "", now(), ContactId(0), 10).await.unwrap();
+    let people = store.candidates(&campaign().audience, "led", "", now(), Default::default(), 10).await.unwrap();
     let start = |person: &outreachd::model::plan::Candidate| Enrolment {
         contact: person.contact,
         account: person.account,

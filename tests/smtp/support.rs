@@ -23,7 +23,13 @@ pub fn large_letter() -> Vec<u8> {
 }
 
 pub fn envelope<'a>(to: &'a str, message: &[u8]) -> Envelope<'a> {
-    Envelope { from: "ut+42@fyrljus.example", to, size: message.len(), eight_bit: has_eight_bits(message), envid: Some("attempt-42") }
+    Envelope {
+        from: "ut+42@fyrljus.example",
+        to,
+        size: message.len(),
+        eight_bit: has_eight_bits(message),
+        envid: Some("attempt-42"),
+    }
 }
 
 pub fn relay(addr: SocketAddr, more: &str) -> Relay {

@@ -11,7 +11,6 @@ use outreachd::deliver::Deliver;
 use outreachd::demo::mail_server::{Answer, Facts, MailServer, Options};
 use outreachd::model::act::Act;
 use outreachd::model::campaign::{Campaign, Start};
-use outreachd::model::id::ContactId;
 use outreachd::model::token::TokenKeys;
 use outreachd::model::turn::Turn;
 use outreachd::model::user::{Role, User};
@@ -35,7 +34,7 @@ pub struct TestApp {
     pub keys: TokenKeys,
     pub clock: ManualClock,
     pub relay: MailServer,
-    pub deliver: Deliver,
+    pub deliver: Arc<Deliver>,
     pub daemon: outreachd::model::id::DaemonId,
     database: std::sync::Mutex<Option<super::databases::Database>>,
 }
@@ -204,7 +203,7 @@ impl TestApp {
         let mut draw = Draw::new(&new.campaign, NotBefore::Day(date), self.clock.now(), 1);
         let people = self
             .store
-            .candidates(&new.campaign.audience, &new.campaign.id, "", self.clock.now(), ContactId(0), 100_000)
+            .candidates(&new.campaign.audience, &new.campaign.id, "", self.clock.now(), Default::default(), 100_000)
             .await
             .unwrap();
         let decisions: Vec<_> = people.iter().map(|person| draw.decide(person)).collect();

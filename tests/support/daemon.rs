@@ -12,7 +12,6 @@ use outreachd::model::act::Act;
 use outreachd::model::address::{Address, EmailAddress};
 use outreachd::model::campaign::From;
 use outreachd::model::delivery::{DeliveryState, Purpose};
-use outreachd::model::id::ContactId;
 use outreachd::model::plan::Enrolment;
 use outreachd::render::TemplateSet;
 use outreachd::store::{
@@ -169,6 +168,19 @@ impl Daemon {
         }
     }
 
+    /// Waits for `work` while it speaks; what it said tells a failure.
+    pub async fn until<T>(&mut self, what: &str, work: impl Future<Output = T>) -> T {
+        let limit = tokio::time::sleep(LIMIT);
+        tokio::pin!(work, limit);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                Ok(Some(line)) = self.lines.next_line() => self.said.push(line),
+                () = &mut limit => panic!("{what} took longer than {LIMIT:?}:\n{}", self.said.join("\n")),
+            }
+        }
+    }
+
     /// Waits until it serves; the address of its pages.
     pub async fn ready(&mut self) -> String {
         let line = self.says("ready; pages on ").await;
@@ -260,7 +272,7 @@ pub async fn plans(store: &Store, count: usize) {
     let templates = TemplateSet::starter().iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
     let new = NewRevision { campaign, source: String::new(), templates, next_run_at: None };
     let revision = store.apply(&act, &new).await.unwrap();
-    let people = store.candidates(&new.campaign.audience, "led", "", now, ContactId(0), 1000).await.unwrap();
+    let people = store.candidates(&new.campaign.audience, "led", "", now, Default::default(), 1000).await.unwrap();
     let start = |person: &outreachd::model::plan::Candidate| Enrolment {
         contact: person.contact,
         account: person.account,

@@ -14,6 +14,9 @@ use crate::store::Client;
 /// Companies or persons that a hint names.
 const NAMED: usize = 3;
 
+/// Companies or persons that are told apart; a million of them would fill the memory.
+const COUNTED: usize = 1000;
+
 /// What a text falls back to, for the fields that letters often lean on.
 const FALLBACKS: [(&str, &str, &str); 3] = [
     ("account.city", "er ort", "your town"),
@@ -40,8 +43,10 @@ pub(super) fn placed(mistake: &RenderMistake, letter: &StepLetter<'_>, file: &Ca
 struct Gap {
     mistake: Mistake,
     kind: MistakeKind,
-    contacts: BTreeSet<ContactId>,
-    /// The first few by name, and all of them to count by.
+    /// How many contacts meet it, and the last of them: one comes with all of its letters.
+    contacts: usize,
+    last: Option<(usize, ContactId)>,
+    /// The first few by name, and as many as are worth a count.
     names: Vec<String>,
     seen: BTreeSet<String>,
     campaigns: BTreeSet<usize>,
@@ -52,21 +57,30 @@ struct Gap {
 pub(super) struct Gaps(BTreeMap<(std::path::PathBuf, usize, usize, MistakeKind), Gap>);
 
 impl Gaps {
-    /// Adds what one contact meets in one campaign.
-    pub(super) fn add(&mut self, mistake: Mistake, kind: &MistakeKind, client: &Client, campaign: usize) {
+    /// Adds all that one contact meets in one campaign.
+    pub(super) fn add_all(&mut self, gaps: &[(Mistake, MistakeKind)], client: &Client, campaign: usize) {
+        for (mistake, kind) in gaps {
+            self.add(mistake, kind, client, campaign);
+        }
+    }
+
+    fn add(&mut self, mistake: &Mistake, kind: &MistakeKind, client: &Client, campaign: usize) {
         let key = (mistake.file.clone(), mistake.line, mistake.column, kind.clone());
         let gap = self.0.entry(key).or_insert_with(|| Gap {
-            mistake,
+            mistake: mistake.clone(),
             kind: kind.clone(),
-            contacts: BTreeSet::new(),
+            contacts: 0,
+            last: None,
             names: Vec::new(),
             seen: BTreeSet::new(),
             campaigns: BTreeSet::new(),
         });
         gap.campaigns.insert(campaign);
-        gap.contacts.insert(client.contact.id);
+        if gap.last.replace((campaign, client.contact.id)) != Some((campaign, client.contact.id)) {
+            gap.contacts += 1;
+        }
         let name = who(kind, client);
-        if gap.seen.insert(name.clone()) && gap.names.len() < NAMED {
+        if gap.seen.len() < COUNTED && gap.seen.insert(name.clone()) && gap.names.len() < NAMED {
             gap.names.push(name);
         }
     }
@@ -81,7 +95,7 @@ impl Gaps {
 impl Gap {
     fn told(&self, total: usize, swedish: bool) -> Mistake {
         let mut mistake = self.mistake.clone();
-        let share = format!("{} of {total} contacts", self.contacts.len());
+        let share = format!("{} of {total} contacts", self.contacts);
         match &self.kind {
             // It is the same for everybody, and was found without any of them.
             MistakeKind::Missing { .. } => mistake,
@@ -89,7 +103,7 @@ impl Gap {
                 mistake.message = format!("{} for {share}", mistake.message);
                 mistake.hint(self.cure(path, swedish))
             }
-            MistakeKind::Other(_) if self.contacts.len() < total => {
+            MistakeKind::Other(_) if self.contacts < total => {
                 mistake.message = format!("{} for {share}", mistake.message);
                 mistake.hint(format!("as for {}", self.named()))
             }
@@ -112,6 +126,7 @@ impl Gap {
         let shown = self.names.join(", ");
         match self.seen.len().saturating_sub(self.names.len()) {
             0 => shown,
+            more if self.seen.len() == COUNTED => format!("{shown} and at least {more} more"),
             more => format!("{shown} and {more} more"),
         }
     }

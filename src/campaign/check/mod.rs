@@ -4,6 +4,7 @@
 //! [`files`] needs no database; [`check`] renders the letters with the merge data
 //! that the daemon will use. Nothing is written.
 
+mod alike;
 mod gaps;
 mod letters;
 mod sample;
@@ -19,7 +20,7 @@ use serde::Serialize;
 
 use super::{CampaignError, Folder, Progress, read_folder};
 use crate::config::Config;
-use crate::model::mistake::Mistake;
+use crate::model::mistake::{Mistake, did_you_mean};
 use crate::policy::cron::Schedule;
 use crate::render::{Renderer, TemplateSet};
 use crate::store::Store;
@@ -83,6 +84,7 @@ pub fn files(campaigns: &Path, templates: &Path, config: Option<&Config>) -> Fil
             found.extend(sample::mistakes(file, &files, config, renderer));
         }
     }
+    found.extend(config.map(|config| strangers(config, &files.folder)).unwrap_or_default());
     files.mistakes.extend(found);
     sort(&mut files.mistakes);
     files
@@ -116,6 +118,18 @@ pub async fn check(
     }
     sort(&mut mistakes);
     Ok(Check { files, campaigns, mistakes, clients })
+}
+
+/// The configuration's limits for campaigns that have no file.
+fn strangers(config: &Config, folder: &Folder) -> Vec<Mistake> {
+    let ids = || folder.campaigns.iter().map(|file| file.campaign.id.as_str());
+    let unknown = config.pace.campaigns.iter().filter(|(id, _)| !ids().any(|known| known == *id));
+    unknown
+        .map(|(id, mistake)| match did_you_mean(id, ids()) {
+            Some(meant) => mistake.clone().aside(format!("did you mean `{meant}`?")),
+            None => mistake.clone(),
+        })
+        .collect()
 }
 
 /// Compiles the templates; where some cannot be, the others alone, so that their letters are checked too.

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+use crate::config::limits::read_limit;
 use crate::config::sections::LANGUAGES;
 use crate::config::shape::zone;
 use crate::config::table::{Reader, Table};
@@ -31,7 +32,7 @@ pub use folder::{CampaignFile, Folder, read_folder};
 
 const ROOT: [&str; 5] = ["campaign", "audience", "send", "step", "on"];
 const CAMPAIGN: [&str; 5] = ["id", "title", "language", "from", "start"];
-const SEND: [&str; 4] = ["days", "hours", "zone", "late"];
+const SEND: [&str; 6] = ["days", "hours", "zone", "late", "rate", "per_day"];
 const LATE: [(&str, Late); 3] = [("send", Late::Send), ("skip", Late::Skip), ("ask", Late::Ask)];
 const INTENTS: [(&str, HumanIntent); 6] = [
     ("interested", HumanIntent::Interested),
@@ -66,13 +67,15 @@ fn read_campaign<'r>(
     let mut root = reader.root(root, &ROOT);
     let head = root.need_section("campaign", &CAMPAIGN).and_then(|table| read_head(table, places, check_cron));
     let audience = root.need_section("audience", &audience::KEYS).and_then(|table| audience::read(table, places));
-    let send = read_window(root.section("send", &SEND), &default_window());
+    let mut send = root.section("send", &SEND);
+    let limit = send.as_mut().map(read_limit).unwrap_or_default();
+    let send = read_window(send, &default_window());
     let steps = steps::read(root.need_sections("step", &steps::KEYS), &send, places);
     let on = root.take("on").and_then(|value| value.table("[on]", &INTENTS.map(|(name, _)| name)));
     let on = on.map(|table| read_reactions(table, places)).unwrap_or_default();
     let (head, (audience, holdout_percent)) = (head?, audience?);
     let Head { id, title, language, from, start } = head;
-    Some(Campaign { id, title, language, from, start, audience, holdout_percent, send, steps, on })
+    Some(Campaign { id, title, language, from, start, audience, holdout_percent, send, limit, steps, on })
 }
 
 /// `[campaign]`.

@@ -67,8 +67,6 @@ impl House {
         };
         let (stop, inbox) = (CancellationToken::new(), MemoryInbox::new());
         let mut stages = Stage::all(&parts, &stop)?;
-        // It looks for daemons that have died, once a minute: here there is one, and a minute is nothing.
-        stages.retain(|stage| !matches!(stage, Stage::Keep(_)));
         let respond = Respond::new(company::MAILBOX, Source::Open(Inbox::Memory(inbox.clone())));
         stages.push(Stage::Respond(parts.clone(), format!("respond/{}", company::MAILBOX), Box::new(respond)));
         let world = World::new(servers.clone(), inbox);
@@ -89,7 +87,7 @@ impl House {
         ensure!(imported.mistakes.is_empty(), "the sample clients have mistakes: {:?}", imported.mistakes);
         let check = check::check(Some(&self.store), &self.config, now, &|_| {}).await?;
         ensure!(check.mistakes.is_empty(), "the sample campaign has mistakes: {:?}", check.mistakes);
-        let plan = plan::preview(&self.store, &self.config, &check, now, false).await?;
+        let plan = plan::preview(&self.store, &self.config, &check, now, false, &|_| ()).await?;
         let applied = apply_all(&self.store, &self.config, &check, &act, &|_| {}).await?;
         let missing = || anyhow!("the sample campaign is not there");
         Ok(Opening {

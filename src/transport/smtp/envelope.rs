@@ -75,7 +75,11 @@ impl Envelope<'_> {
 
     fn check(&self, offers: &Offers, international: bool) -> Result<(), Verdict> {
         if international && !offers.smtputf8 {
-            return refuse(553, "5.6.7", "the address has letters beyond ASCII before the @, which this relay does not take");
+            return refuse(
+                553,
+                "5.6.7",
+                "the address has letters beyond ASCII before the @, which this relay does not take",
+            );
         }
         if self.eight_bit && !offers.eight_bit {
             return refuse(554, "5.6.3", "the message has bytes over 127, which this relay does not take");
@@ -181,9 +185,15 @@ mod tests {
 
     #[test]
     fn refuses_addresses_that_would_leave_their_brackets() {
-        for hostile in
-            ["a@b.example>\r\nRCPT TO:<c@d.example", "a b@c.example", "a@b.example>", "<a@b.example", "å\u{85}@b.example", "å\u{202e}@b.example", ""]
-        {
+        for hostile in [
+            "a@b.example>\r\nRCPT TO:<c@d.example",
+            "a b@c.example",
+            "a@b.example>",
+            "<a@b.example",
+            "å\u{85}@b.example",
+            "å\u{202e}@b.example",
+            "",
+        ] {
             let refused = envelope("ut@fyrljus.example", hostile).commands(&Offers::default());
             assert!(matches!(refused, Err(Verdict::Rejected(_))), "{hostile:?}");
         }

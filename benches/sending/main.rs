@@ -1,0 +1,29 @@
+//! How fast mail leaves, against Postfix's own load generator in the same run.
+//!
+//! `cargo bench --bench sending [-- --quick] [-- ROW ...]` drives the whole path (claim, check,
+//! render, handoff committed, SMTP, result committed) into `smtp-sink`, takes turns with
+//! `smtp-source`, and prints the ratio. What binds, and why, stands in benches/README.md.
+
+mod backlog;
+mod peers;
+mod rows;
+mod worker;
+
+use anyhow::{Context, Result};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if let [word, url, port, sessions, limit] = arguments.as_slice()
+        && word == "worker"
+    {
+        return runtime.block_on(worker::work(url, port.parse()?, sessions.parse()?, limit.parse()?));
+    }
+    if let Some(why) = peers::missing() {
+        println!("skipped: {why}");
+        return Ok(());
+    }
+    let (flags, names): (Vec<_>, Vec<_>) = arguments.into_iter().partition(|argument| argument.starts_with("--"));
+    let quick = flags.iter().any(|flag| flag == "--quick");
+    runtime.block_on(rows::run(quick, &names)).context("the benchmark did not finish")
+}
