@@ -110,15 +110,10 @@ pub(super) fn read_oauth(
     let secret = table.take("client_secret").map(|value| read_secret(value, site));
     let secret_expires = table.take("secret_expires").and_then(Value::date);
     let (provider, client_id) = (provider?, client_id?);
-    let pages = Pages::of(provider, purpose, flow.as_ref().and_then(|(_, flow)| *flow), tenant.as_deref());
-    let mut page = |key, usual: Option<String>| table.take(key).map_or(usual, protected_url);
-    let (device_url, authorize_url) = (page("device_url", pages.device), page("authorize_url", pages.authorize));
-    let mut needed = |key| if provider == OAuthProvider::Other { table.need(key) } else { table.take(key) };
-    let token_url = needed("token_url").map_or(pages.token, protected_url);
-    let scope = needed("scope").map_or(pages.scope, Value::text);
-    let usual = if provider == OAuthProvider::Other && device_url.is_none() { OAuthFlow::Browser } else { pages.flow };
+    let usual = Pages::of(provider, purpose, flow.as_ref().and_then(|(_, flow)| *flow), tenant.as_deref());
+    let pages = read_pages(&mut table, provider, usual);
     let flow_span = flow.as_ref().map(|(span, _)| span.clone()).unwrap_or(table.span());
-    let flow = flow.map_or(Some(usual), |(_, flow)| flow)?;
+    let flow = flow.map_or(Some(pages.flow), |(_, flow)| flow)?;
     let secret = match secret {
         Some(secret) => Some(secret?),
         None => None,
@@ -127,7 +122,7 @@ pub(super) fn read_oauth(
         table.reader().report(&flow_span, message);
         return None;
     }
-    if flow == OAuthFlow::Browser && authorize_url.is_none() {
+    if flow == OAuthFlow::Browser && pages.authorize.is_none() {
         table.miss("authorize_url");
     }
     let id = id?;
@@ -139,12 +134,24 @@ pub(super) fn read_oauth(
         client_id,
         client_secret: secret,
         secret_expires,
-        scope: scope?,
-        token_url: token_url?,
-        device_url,
-        authorize_url,
+        scope: pages.scope?,
+        token_url: pages.token?,
+        device_url: pages.device,
+        authorize_url: pages.authorize,
         token_file: key_file.with_file_name(format!("oauth-{kind}-{id}.json")),
     })
+}
+
+/// The pages that the table names, and the usual ones where it names none.
+fn read_pages(table: &mut Table<'_>, provider: OAuthProvider, usual: Pages) -> Pages {
+    let mut page = |key, usual: Option<String>| table.take(key).map_or(usual, protected_url);
+    let (device, authorize) = (page("device_url", usual.device), page("authorize_url", usual.authorize));
+    let mut needed = |key| if provider == OAuthProvider::Other { table.need(key) } else { table.take(key) };
+    let token = needed("token_url").map_or(usual.token, protected_url);
+    let scope = needed("scope").map_or(usual.scope, Value::text);
+    let is_by_code = provider != OAuthProvider::Other || device.is_some();
+    let flow = if is_by_code { usual.flow } else { OAuthFlow::Browser };
+    Pages { token, device, authorize, scope, flow }
 }
 
 /// Why a provider gives nothing by this flow, as far as one can know without asking.

@@ -45,7 +45,7 @@ pub struct ImapInbox {
 /// What proves who we are.
 enum Proof {
     Password(SecretRef),
-    Tokens(Tokens),
+    Tokens(Box<Tokens>),
 }
 
 impl ImapInbox {
@@ -57,7 +57,7 @@ impl ImapInbox {
         let host = mailbox.host.clone().ok_or_else(|| InboxError::Kind(mailbox.id.clone()))?;
         let token_error = |source| InboxError::Token { id: mailbox.id.clone(), source };
         let proof = match (&mailbox.oauth, &mailbox.password) {
-            (Some(oauth), _) => Proof::Tokens(Tokens::new(oauth).map_err(token_error)?),
+            (Some(oauth), _) => Proof::Tokens(Box::new(Tokens::new(oauth).map_err(token_error)?)),
             (None, Some(password)) => Proof::Password(password.clone()),
             (None, None) => return Err(InboxError::NoLogin(mailbox.id.clone())),
         };

@@ -29,7 +29,7 @@ pub(super) struct Login {
 
 enum Proof {
     Password(SecretString),
-    Tokens(Tokens),
+    Tokens(Box<Tokens>),
 }
 
 /// The connection on which one login is tried.
@@ -52,9 +52,10 @@ impl Login {
             (Some(username), true) => username.clone(),
         };
         let proof = match (&relay.oauth, &relay.password) {
-            (Some(oauth), _) => Proof::Tokens(
-                Tokens::new(oauth).map_err(|source| SetupError::Tokens { relay: relay.id.clone(), source })?,
-            ),
+            (Some(oauth), _) => {
+                let unfit = |source| SetupError::Tokens { relay: relay.id.clone(), source };
+                Proof::Tokens(Box::new(Tokens::new(oauth).map_err(unfit)?))
+            }
             (None, Some(password)) => Proof::Password(
                 password.reveal().map_err(|source| SetupError::Secret { relay: relay.id.clone(), source })?,
             ),
