@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use source::{Reference, Source, words};
 
 const PURE: &[&str] = &["model", "policy", "clock"];
-const ADAPTERS: &[&str] = &["config", "store", "transport", "inbox", "telemetry"];
-const STAGES: &[&str] = &["campaign", "schedule", "render", "deliver", "respond", "client", "digest", "doctor"];
+const ADAPTERS: &[&str] = &["config", "http", "oauth", "store", "transport", "inbox", "telemetry"];
+const STAGES: &[&str] =
+    &["campaign", "schedule", "render", "deliver", "respond", "client", "digest", "doctor", "evidence", "guard"];
 
 /// What each room may import, besides itself: lists of rooms, from the bottom up.
 const TABLE: &[(&str, &[&[&str]])] = &[
@@ -20,8 +21,10 @@ const TABLE: &[(&str, &[&[&str]])] = &[
     ("config", &[PURE]),
     ("telemetry", &[PURE, &["config"]]),
     ("store", &[PURE, &["config"]]),
-    ("transport", &[PURE, &["config"]]),
-    ("inbox", &[PURE, &["config"]]),
+    ("http", &[PURE]),
+    ("oauth", &[PURE, &["config", "http"]]),
+    ("transport", &[PURE, &["config", "http", "oauth"]]),
+    ("inbox", &[PURE, &["config", "oauth"]]),
     ("campaign", &[PURE, ADAPTERS, &["render"]]),
     ("schedule", &[PURE, ADAPTERS]),
     ("render", &[PURE, ADAPTERS]),
@@ -30,6 +33,8 @@ const TABLE: &[(&str, &[&[&str]])] = &[
     ("client", &[PURE, ADAPTERS]),
     ("digest", &[PURE, ADAPTERS, &["client"]]),
     ("doctor", &[PURE, ADAPTERS]),
+    ("evidence", &[PURE, ADAPTERS]),
+    ("guard", &[PURE, ADAPTERS]),
     ("web", &[PURE, ADAPTERS, STAGES]),
     ("demo", &[PURE, ADAPTERS, STAGES]),
     ("app", &[PURE, ADAPTERS, STAGES, &["web", "demo"]]),

@@ -25,7 +25,9 @@ fn mailbox(host: Option<&str>, maildir: Option<&Path>, folder: &TempDir) -> Mail
         ca_file: None,
         username: Some("svar".into()),
         password: Some(SecretRef::File(secret)),
+        oauth: None,
         folder: "INBOX".into(),
+        sent: None,
         poll_s: 30,
     }
 }

@@ -11,10 +11,12 @@ mod client;
 mod deliveries;
 mod demo;
 mod digest;
+mod dkim;
 mod doctor;
 mod import;
 mod init;
 mod layout;
+mod login;
 mod manager;
 pub mod mistakes;
 mod output;
@@ -101,8 +103,12 @@ enum Command {
     Deliveries(deliveries::Args),
     /// List what came back, and show how a mail is read
     Responses(responses::Args),
+    /// Make a DKIM key, or print what the DNS has to say of those in use
+    Dkim(dkim::Args),
     /// Find out what is wrong with relay, mailbox, gateway, names, disk and database
     Doctor(doctor::Args),
+    /// Log in to a relay or a mailbox by OAuth, once, with a person's consent
+    Login(login::Args),
     /// Write a consistent copy of the database, while the daemon runs
     Backup(backup::Args),
     /// Put a backup in the place of the database; sending starts paused
@@ -180,7 +186,9 @@ fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Tasks(args) => tasks::run(&session, args),
         Command::Deliveries(args) => deliveries::run(&session, args),
         Command::Responses(args) => responses::run(&session, args),
+        Command::Dkim(args) => dkim::run(&session, args),
         Command::Doctor(args) => doctor::run(&session, args),
+        Command::Login(args) => login::run(&session, args),
         Command::Backup(args) => backup::run(&session, args),
         Command::Restore(args) => restore::run(&session, args),
     }

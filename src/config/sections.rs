@@ -9,16 +9,20 @@ use std::path::PathBuf;
 
 use toml::de::DeTable;
 
-use crate::model::address::{EmailAddress, PhoneNumber};
+use crate::model::address::EmailAddress;
 use crate::model::language::Language;
+use crate::model::limit::Scope;
 use crate::model::text::Line;
+use crate::policy::resolve::Unanswered;
 
+use super::guard::{GUARD, read_guard};
 use super::limits::{self, Known, read_providers};
+use super::sender;
 use super::servers::{Backup, read_fax, read_mailbox, read_relay};
 use super::shape::{country, is_loopback, listen, url, zone};
 use super::table::{Reader, Table};
 use super::value::Value;
-use super::{Company, Config, Daemon, Database, Digest, Files, Limits, Sender, Web};
+use super::{Company, Config, Daemon, Database, Digest, Files, Limits, Web};
 
 /// Where the configuration stands, and what systemd handed over.
 pub(super) struct Site {
@@ -31,15 +35,15 @@ pub(super) struct Site {
 /// The languages by their codes.
 pub const LANGUAGES: [(&str, Language); 2] = [("sv", Language::Sv), ("en", Language::En)];
 
-const ROOT: [&str; 13] = [
+const ROOT: [&str; 14] = [
     "company", "database", "files", "sender", "relay", "fax", "mailbox", "web", "digest", "daemon", "limits", "limit",
-    "provider",
+    "provider", "guard",
 ];
 const COMPANY: [&str; 5] = ["name", "head", "country", "zone", "language"];
-const SENDER: [&str; 9] =
-    ["id", "legal_name", "postal_address", "from", "reply_to", "bounces", "relay", "fax", "phone"];
-const RELAY: [&str; 13] = [
+const RELAY: [&str; 16] = [
     "id",
+    "preset",
+    "region",
     "backup",
     "host",
     "port",
@@ -47,14 +51,19 @@ const RELAY: [&str; 13] = [
     "ca_file",
     "username",
     "password",
+    "oauth",
     "hello",
     "sessions",
     "messages_per_session",
-    "command_timeout_s",
-    "final_timeout_s",
+    "timeouts",
+    "log",
 ];
-const MAILBOX: [&str; 10] =
-    ["id", "maildir", "host", "port", "tls", "ca_file", "username", "password", "folder", "poll_s"];
+const MAILBOX: [&str; 12] =
+    ["id", "maildir", "host", "port", "tls", "ca_file", "username", "password", "oauth", "folder", "sent", "poll_s"];
+
+const UNCERTAIN: [(&str, Unanswered); 3] =
+    [("hold", Unanswered::Hold), ("resend", Unanswered::Resend), ("abandon", Unanswered::Abandon)];
+const LIMITS: [&str; 4] = ["contacts_per_account", "attempts", "uncertain", "uncertain_after_h"];
 
 /// Reads the whole configuration; what could not be read is told to `reader`.
 pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &Site) -> Option<Config> {
@@ -65,26 +74,31 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
     let files = read_files(root.section("files", &["campaigns", "templates", "key_file"]), site);
     let backups = RefCell::default();
     let relays = root.need_sections("relay", &RELAY);
-    let relays = read_each(relays, |table| read_relay(table, site, &backups), |r| &r.id);
+    let relays = read_each(relays, |table| read_relay(table, site, &files.key_file, &backups), |r| &r.id);
     let relay_ids: Vec<_> = relays.iter().flatten().map(|relay| relay.id.as_str()).collect();
     let complete = relays.iter().all(Option::is_some);
     check_backups(reader, complete.then_some(&relay_ids[..]), backups.into_inner());
-    let senders = root.need_sections("sender", &SENDER);
+    let senders = root.need_sections("sender", &sender::KEYS);
     let relay_ids = complete.then_some(&relay_ids[..]);
-    let senders = read_each(senders, |table| read_sender(table, country.as_deref(), relay_ids), |s| &s.id);
+    let senders = read_each(senders, |table| sender::read(table, country.as_deref(), relay_ids, site), |s| &s.id);
     let fax = root.section("fax", &["gateway", "base_url", "key", "secret", "poll_s"]);
     let fax = fax.map(|table| read_fax(table, site));
-    let mailboxes = read_each(root.sections("mailbox", &MAILBOX), |table| read_mailbox(table, site), |m| &m.id);
+    let mailboxes =
+        read_each(root.sections("mailbox", &MAILBOX), |table| read_mailbox(table, site, &files.key_file), |m| &m.id);
     let web = read_web(root.section("web", &["listen", "public_url"]));
     let digest = read_digest(root.section("digest", &["from", "at"]));
     let daemon = read_daemon(root.section("daemon", &["heartbeat_url", "lease_s"]));
-    let limits = read_limits(root.section("limits", &["contacts_per_account", "attempts"]));
+    let limits = read_limits(root.section("limits", &LIMITS));
+    let guard = read_guard(root.section("guard", &GUARD));
     let known = Known {
         relays: relay_ids.map(<[&str]>::to_vec),
         senders: senders.iter().map(|sender| sender.as_ref().map(|sender| sender.id.as_str())).collect(),
         providers: &read_providers(root.sections("provider", &limits::PROVIDER)),
     };
-    let pace = limits::read_limits(root.sections("limit", &limits::KEYS), &known);
+    let mut pace = limits::read_limits(root.sections("limit", &limits::KEYS), &known);
+    for relay in relays.iter().flatten().filter(|relay| !relay.allowance.is_empty()) {
+        pace.limits.entry(Scope::Relay(relay.id.clone())).or_insert(relay.allowance);
+    }
     Some(Config {
         company: company?,
         database: database?,
@@ -98,6 +112,7 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
         daemon,
         limits,
         pace,
+        guard,
     })
 }
 
@@ -197,21 +212,6 @@ fn read_files(table: Option<Table<'_>>, site: &Site) -> Files {
     }
 }
 
-fn read_sender(mut table: Table<'_>, country: Option<&str>, relays: Option<&[&str]>) -> Option<(Sender, Range<usize>)> {
-    let id = read_id(&mut table);
-    let legal_name = table.need("legal_name").and_then(|value| value.parse(Line::parse));
-    let postal_address = table.need("postal_address").and_then(|value| value.parse(Line::parse));
-    let from = table.need("from").and_then(|value| value.parse(EmailAddress::parse));
-    let mut address = |key| table.take(key).and_then(|value| value.parse(EmailAddress::parse));
-    let (reply_to, bounces) = (address("reply_to"), address("bounces"));
-    let relay = table.take("relay").and_then(|value| limits::named(value, relays, "relay"));
-    let mut number = |key| table.take(key).and_then(|value| value.parse(|text| PhoneNumber::parse(text, country)));
-    let (fax, phone) = (number("fax"), number("phone"));
-    let (id, span) = id?;
-    let (legal_name, postal_address, from) = (legal_name?, postal_address?, from?);
-    Some((Sender { id, legal_name, postal_address, from, reply_to, bounces, relay, fax, phone }, span))
-}
-
 fn read_web(table: Option<Table<'_>>) -> Web {
     let mut web = Web::default();
     let Some(mut table) = table else { return web };
@@ -252,6 +252,9 @@ fn read_limits(table: Option<Table<'_>>) -> Limits {
     limits.contacts_per_account =
         count("contacts_per_account", limits.contacts_per_account).unwrap_or(limits.contacts_per_account);
     limits.attempts = count("attempts", limits.attempts).unwrap_or(limits.attempts);
+    let hours = count("uncertain_after_h", limits.uncertain_after_h);
+    limits.uncertain_after_h = hours.unwrap_or(limits.uncertain_after_h);
+    limits.uncertain = table.take("uncertain").and_then(|value| value.word(&UNCERTAIN)).unwrap_or_default();
     limits
 }
 

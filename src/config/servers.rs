@@ -2,12 +2,16 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::path::Path;
 
+use super::oauth::{Purpose, read_oauth, refuse_password};
+use super::preset::{Preset, refuse_region};
 use super::sections::{Site, read_id};
 use super::shape::{host, is_loopback, url};
 use super::table::Table;
+use super::timeouts::read_timeouts;
 use super::value::Value;
-use super::{Fax, FaxGateway, Mailbox, Relay, SecretRef, Tls};
+use super::{Fax, FaxGateway, Mailbox, OAuth, Relay, SecretRef, Tls};
 
 const TLS: [(&str, Tls); 3] = [("starttls", Tls::Starttls), ("implicit", Tls::Implicit), ("none", Tls::None)];
 
@@ -28,20 +32,23 @@ pub(super) struct Backup {
 pub(super) fn read_relay(
     mut table: Table<'_>,
     site: &Site,
+    key_file: &Path,
     backups: &RefCell<Vec<Backup>>,
 ) -> Option<(Relay, Range<usize>)> {
     let id = read_id(&mut table);
-    let host = table.need("host");
-    let port = table.need("port");
-    let endpoint = read_endpoint(&mut table, host, port, (Tls::Starttls, 465, 587));
+    let preset = Preset::read(&mut table);
+    let endpoint = read_relay_endpoint(&mut table, preset);
     let ca_file = table.take("ca_file").and_then(Value::text).map(|path| site.locate(path));
-    let (username, password) = read_login(&mut table, site, false);
+    let name = id.as_ref().map(|(id, _)| id.as_str());
+    // Another host of the same provider may know this machine by its address.
+    let required = preset.is_some_and(|preset| preset.oauth && endpoint.host.as_ref() == Some(&preset.host));
+    let login = read_login(&mut table, site, key_file, Purpose::Relay, (name, required));
     let hello = table.take("hello").and_then(self::host);
+    let timeouts = read_timeouts(table.take("timeouts"));
     let mut count = |key, default, most| table.take(key).map_or(Some(default), |value| value.integer(1..=most));
-    let sessions = count("sessions", 4, 100);
-    let messages = count("messages_per_session", 100, 100_000);
-    let command_timeout = count("command_timeout_s", 300, 3600);
-    let final_timeout = count("final_timeout_s", 600, 3600);
+    let sessions = count("sessions", preset.map_or(4, |p| p.sessions), 100);
+    let messages = count("messages_per_session", preset.map_or(100, |p| p.messages_per_session), 100_000);
+    let log = table.take("log").and_then(Value::text).map(|path| site.locate(path));
     let backup = table.take("backup").and_then(|value| {
         let (span, name) = (value.span(), value.text()?);
         let of = id.as_ref().map(|(id, _)| id.clone());
@@ -49,25 +56,51 @@ pub(super) fn read_relay(
         Some(name)
     });
     let (id, span) = id?;
+    let login = login?;
     let relay = Relay {
         id,
         host: endpoint.host?,
         port: endpoint.port?,
         tls: endpoint.tls?,
         ca_file,
-        username,
-        password,
+        username: login.username,
+        password: login.password,
+        oauth: login.oauth,
         hello,
         sessions: usize::try_from(sessions?).ok()?,
         messages_per_session: usize::try_from(messages?).ok()?,
-        command_timeout_s: command_timeout?,
-        final_timeout_s: final_timeout?,
+        log,
         backup,
+        timeouts: timeouts?,
+        allowance: preset.map(Preset::allowance).unwrap_or_default(),
     };
     Some((relay, span))
 }
 
-pub(super) fn read_mailbox(mut table: Table<'_>, site: &Site) -> Option<(Mailbox, Range<usize>)> {
+/// Host, port and protection, each from the table or else from the preset.
+fn read_relay_endpoint(table: &mut Table<'_>, preset: Option<&Preset>) -> Endpoint {
+    let Some(preset) = preset else {
+        let (host, port) = (table.need("host"), table.need("port"));
+        refuse_region(table);
+        return read_endpoint(table, host, port, (Tls::Starttls, 465, 587));
+    };
+    let (host, port) = (table.take("host"), table.take("port"));
+    let (has_host, has_port) = (host.is_some(), port.is_some());
+    let (usual_tls, usual_port) = preset.usual(!has_host);
+    let mut endpoint = read_endpoint(table, host, port, (usual_tls, 465, 587));
+    if has_host {
+        refuse_region(table);
+    } else {
+        endpoint.host = preset.host(table);
+        refuse_region(table);
+    }
+    if !has_port {
+        endpoint.port = Some(if endpoint.tls == Some(Tls::Implicit) { 465 } else { usual_port });
+    }
+    endpoint
+}
+
+pub(super) fn read_mailbox(mut table: Table<'_>, site: &Site, key_file: &Path) -> Option<(Mailbox, Range<usize>)> {
     let id = read_id(&mut table);
     let maildir = table.take("maildir");
     let host = table.take("host");
@@ -81,13 +114,32 @@ pub(super) fn read_mailbox(mut table: Table<'_>, site: &Site) -> Option<(Mailbox
     let port = table.take("port");
     let endpoint = read_endpoint(&mut table, host, port, (Tls::Implicit, 993, 143));
     let ca_file = table.take("ca_file").and_then(Value::text).map(|path| site.locate(path));
-    let (username, password) = read_login(&mut table, site, is_imap);
+    let name = id.as_ref().map(|(id, _)| id.as_str());
+    let login = read_login(&mut table, site, key_file, Purpose::Mailbox, (name, is_imap));
     let folder = table.take("folder").map_or(Some("INBOX".into()), Value::text);
+    let sent = table.take("sent");
+    if let Some(value) = sent.as_ref().filter(|_| !is_imap) {
+        value.report("is a folder of an IMAP server, and this mailbox is none");
+    }
+    let sent = sent.and_then(Value::text);
     let poll = table.take("poll_s").map_or(Some(30), |value| value.integer(1..=86_400));
     let (id, span) = id?;
     let (port, tls) = (endpoint.port.unwrap_or(993), endpoint.tls?);
-    let host = endpoint.host;
-    let mailbox = Mailbox { id, maildir, host, port, tls, ca_file, username, password, folder: folder?, poll_s: poll? };
+    let (host, login) = (endpoint.host, login?);
+    let mailbox = Mailbox {
+        id,
+        maildir,
+        host,
+        port,
+        tls,
+        ca_file,
+        username: login.username,
+        password: login.password,
+        oauth: login.oauth,
+        folder: folder?,
+        sent,
+        poll_s: poll?,
+    };
     Some((mailbox, span))
 }
 
@@ -142,21 +194,45 @@ fn read_endpoint(
     Endpoint { host, port, tls }
 }
 
-/// Reads `username` and `password`, which go together.
-fn read_login(table: &mut Table<'_>, site: &Site, required: bool) -> (Option<String>, Option<SecretRef>) {
-    let (username, password) = (table.take("username"), table.take("password"));
-    if username.is_none() && (required || password.is_some()) {
+/// A name and what proves it.
+struct Login {
+    username: Option<String>,
+    password: Option<SecretRef>,
+    oauth: Option<OAuth>,
+}
+
+/// Reads `username` and `password`, which go together, or `username` and `oauth`.
+fn read_login(
+    table: &mut Table<'_>,
+    site: &Site,
+    key_file: &Path,
+    purpose: Purpose,
+    (id, required): (Option<&str>, bool),
+) -> Option<Login> {
+    let username = table.take("username");
+    let oauth = table.take("oauth");
+    if oauth.is_some() {
+        refuse_password(table);
+    }
+    let password = table.take("password");
+    let proved = oauth.is_some() || password.is_some();
+    if username.is_none() && (required || proved) {
         table.miss("username");
     }
-    if password.is_none() && (required || username.is_some()) {
-        table.miss("password");
+    if !proved && (required || username.is_some()) {
+        table.miss(if required && purpose == Purpose::Relay { "oauth" } else { "password" });
     }
-    (username.and_then(Value::text), password.and_then(|value| read_secret(value, site)))
+    let oauth = match oauth {
+        Some(value) => Some(read_oauth(value, site, key_file, purpose, id)?),
+        None => None,
+    };
+    let password = password.and_then(|value| read_secret(value, site));
+    Some(Login { username: username.and_then(Value::text), password, oauth })
 }
 
 /// Reads `{ file = "..." }` or `{ env = "..." }`; a secret written out is refused
 /// without being repeated in the message.
-fn read_secret(value: Value<'_>, site: &Site) -> Option<SecretRef> {
+pub(super) fn read_secret(value: Value<'_>, site: &Site) -> Option<SecretRef> {
     let reader = value.reader();
     if !value.is_table() {
         let mut mistake = value.mistake("does not stand in the configuration itself");

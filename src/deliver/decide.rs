@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::refused;
 use crate::model::address::Channel;
 use crate::model::campaign::{Campaign, Late};
-use crate::model::delivery::{DeliveryState, Outcome, Purpose};
+use crate::model::delivery::{DeliveryState, Outcome};
 use crate::model::id::AttemptId;
 use crate::model::response::{Bounce, FaxResult, ResponseKind};
 use crate::model::suppression::{Reason, Scope};
@@ -18,7 +19,7 @@ use crate::policy::fax_retry::{self, FaxNext};
 use crate::policy::late::{self, LateDecision};
 use crate::policy::retry::{self, Retry};
 use crate::policy::{bounce, window};
-use crate::store::{AttemptState, Claimed, Client, Consequence, DeliveryRow, Finish, PauseScope, Release};
+use crate::store::{AttemptState, Claimed, Client, Consequence, DeliveryRow, Finish, Release};
 use crate::transport::fax::FaxStatus;
 use crate::transport::{Reply, Verdict};
 
@@ -129,10 +130,16 @@ pub(super) fn mail(
             Finish { consequences: line.into_iter().collect(), ..finish(AttemptState::Accepted, Some(reply), None) }
         }
         Verdict::Retry(reply) => {
-            again(row, finish(AttemptState::Retry, Some(reply), Some("refused_for_now".into())), around)
+            let next = again(row, finish(AttemptState::Retry, Some(reply), Some("refused_for_now".into())), around);
+            Finish { consequences: refused::by_google(row, reply, around), ..next }
         }
         Verdict::Rejected(reply) => {
             let kind = bounce::classify(reply.code, reply.enhanced.as_deref(), &reply.text);
+            // 5.2.2: people empty full mailboxes.
+            if kind == Bounce::Full {
+                let full = Some(ResponseKind::Bounce(kind).name());
+                return again(row, finish(AttemptState::Retry, Some(reply), full), around);
+            }
             let done = finish(AttemptState::Rejected, Some(reply), Some(ResponseKind::Bounce(kind).name()));
             Finish { consequences: rejected(row, kind, reply, around), ..done }
         }
@@ -151,8 +158,7 @@ pub(super) fn mail(
 fn again(row: &DeliveryRow, finish: Finish, around: Surroundings<'_>) -> Finish {
     // The row was claimed before this try, so it counts the ones before it.
     let tries = u32::try_from(row.tries).unwrap_or(u32::MAX).saturating_add(1);
-    let jitter = f64::from(u32::try_from(row.id.0 % 1000).unwrap_or(0)) / 1000.0;
-    match retry::next(tries, around.max_tries, around.now, None, jitter) {
+    match retry::next(tries, around.max_tries, around.now, None, retry::jitter(row.id, tries)) {
         Retry::GiveUp { why } => Finish { state: AttemptState::Rejected, reason: Some(why.to_owned()), ..finish },
         Retry::At(at) if row.not_after.is_none_or(|end| at < end) => {
             Finish { due_at: Some(at), not_after: row.not_after, ..finish }
@@ -185,14 +191,29 @@ fn rejected(row: &DeliveryRow, kind: Bounce, reply: &Reply, around: Surroundings
         });
         list.push(Consequence::InvalidatePoint { channel: Channel::Email, folded, reason: reply.to_string() });
         list.extend(task(row, TaskKind::Fix, "the address does not exist", around));
+    } else if bounce::is_our_mistake(reply.code, reply.enhanced.as_deref()) {
+        list.extend(task(
+            row,
+            TaskKind::Operate,
+            "a server does not understand us, by a fault of ours or the relay's",
+            around,
+        ));
+    } else if kind == Bounce::Size || is_about_form(reply) {
+        list.extend(task(
+            row,
+            TaskKind::Operate,
+            "the letter itself is refused: too large, or of a form not taken",
+            around,
+        ));
     } else if kind == Bounce::Policy {
-        if let Some((_, domain)) = folded.rsplit_once('@').filter(|_| row.purpose == Purpose::Campaign) {
-            let scope = PauseScope::Domain(domain.to_owned());
-            list.push(Consequence::Pause { scope, reason: format!("its server refuses us: {reply}"), until: None });
-        }
-        list.extend(task(row, TaskKind::Operate, "a server refuses us, not the address", around));
+        list.extend(refused::by_policy(row, reply, around));
     }
     list
+}
+
+/// 5.6.x is about the letter's form (RFC 3463 3.7), which no pause of a domain mends.
+fn is_about_form(reply: &Reply) -> bool {
+    reply.enhanced.as_deref().is_some_and(|enhanced| enhanced.starts_with("5.6."))
 }
 
 /// The result of asking how a fax stands; `None` while it is under way.
@@ -285,7 +306,7 @@ fn touch(row: &DeliveryRow, direction: Direction, kind: String, summary: String)
 }
 
 /// A task about this delivery's client: the owner's, or the operator's.
-fn task(row: &DeliveryRow, kind: TaskKind, note: &str, around: Surroundings<'_>) -> Option<Consequence> {
+pub(super) fn task(row: &DeliveryRow, kind: TaskKind, note: &str, around: Surroundings<'_>) -> Option<Consequence> {
     let user = around.client.and_then(|client| client.account.owner).filter(|_| kind != TaskKind::Operate);
     let name =
         around.client.map(|client| format!("{}, {}: ", client.contact.name, client.account.name)).unwrap_or_default();
@@ -301,7 +322,7 @@ fn task(row: &DeliveryRow, kind: TaskKind, note: &str, around: Surroundings<'_>)
     })
 }
 
-fn today(around: Surroundings<'_>) -> Date {
+pub(super) fn today(around: Surroundings<'_>) -> Date {
     let zone = around.client.and_then(|client| client.owner.as_ref()).map_or("UTC", |owner| owner.zone.as_str());
     TimeZone::get(zone).unwrap_or(TimeZone::UTC).to_datetime(around.now).date()
 }

@@ -125,8 +125,7 @@ pub fn config(folder: &Path, peers: &Peers) -> Result<Config, ConfigError> {
         tls = "none"
         hello = "ut.fyrljus.example"
         sessions = 1
-        command_timeout_s = 20
-        final_timeout_s = 20
+        timeouts = {{ greeting_s = 20, command_s = 20, mail_s = 20, recipient_s = 20, data_s = 20, block_s = 20, dot_s = 20 }}
         [fax]
         gateway = "sinch"
         base_url = "{fax_url}"

@@ -107,9 +107,11 @@ pub struct Options {
     pub pipelining: bool,
     /// Whether DSN parameters are taken.
     pub dsn: bool,
+    /// Whether addresses beyond ASCII are taken.
+    pub smtputf8: bool,
     /// The size it advertises.
     pub max_size_bytes: Option<usize>,
-    /// Name and password it demands before MAIL.
+    /// Name and password (or bearer token) it demands before MAIL.
     pub login: Option<(String, String)>,
     /// The ways to log in that it advertises.
     pub mechanisms: &'static str,
@@ -121,6 +123,7 @@ impl Default for Options {
             protection: Protection::None,
             pipelining: true,
             dsn: true,
+            smtputf8: false,
             max_size_bytes: None,
             login: None,
             mechanisms: "PLAIN LOGIN",

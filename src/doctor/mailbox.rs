@@ -98,6 +98,9 @@ mod tests {
             relay: None,
             fax: None,
             phone: None,
+            dkim: Vec::new(),
+            feedback_id: "fyrljus".into(),
+            auto_submitted: false,
         }
     }
 
@@ -111,7 +114,9 @@ mod tests {
             ca_file: None,
             username: Some(username.into()),
             password: None,
+            oauth: None,
             folder: "INBOX".into(),
+            sent: None,
             poll_s: 30,
         }
     }

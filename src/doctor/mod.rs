@@ -14,6 +14,7 @@ mod fax;
 mod finding;
 mod mailbox;
 mod names;
+mod oauth;
 mod pages;
 mod relay;
 
@@ -55,6 +56,7 @@ pub async fn examine(config: &Config, situation: &Situation) -> Vec<Check> {
     let mut checks = vec![configuration::examine(config)];
     checks.extend(database);
     checks.push(clock);
+    checks.extend(oauth::examine(config, now));
     checks.extend(relays.into_iter().flatten());
     checks.push(mailbox::examine_coverage(config));
     checks.extend(mailboxes);

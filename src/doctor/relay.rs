@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::config::{Relay, Tls};
+use crate::config::{Relay, Timeouts, Tls};
 use crate::transport::smtp::{Connector, Offers};
 
 use super::{Check, Finding, PATIENCE, certificate};
@@ -10,7 +10,7 @@ use super::{Check, Finding, PATIENCE, certificate};
 /// Opens a session as a delivery would, and quits before any letter.
 pub(super) async fn examine(relay: &Relay, now: Timestamp) -> Vec<Check> {
     let name = format!("relay {}", relay.id);
-    let impatient = Relay { command_timeout_s: PATIENCE.as_secs(), ..relay.clone() };
+    let impatient = Relay { timeouts: Timeouts::all(PATIENCE.as_secs()), ..relay.clone() };
     let connector = match Connector::new(&impatient) {
         Ok(connector) => connector,
         Err(error) => return vec![Finding::from_error(error).of(name)],

@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use async_imap::error::Error;
 use async_imap::types::Fetch;
-use async_imap::{Client, Session};
+use async_imap::{Authenticator, Client, Session};
 use futures_util::TryStreamExt;
-use secrecy::ExposeSecret;
+use jiff::civil::Date;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
-use crate::config::{Mailbox, Tls};
+use crate::config::{Mailbox, SecretRef, Tls};
+use crate::oauth::Tokens;
 
 use super::wire::{Wire, connect, encrypt};
 use super::{InboxError, MOST_BYTES, RawMail, headers_only};
@@ -36,7 +38,14 @@ const BATCH_BYTES: usize = 64 << 20;
 pub struct ImapInbox {
     mailbox: Mailbox,
     host: String,
+    proof: Proof,
     session: Option<Session<Wire>>,
+}
+
+/// What proves who we are.
+enum Proof {
+    Password(SecretRef),
+    Tokens(Box<Tokens>),
 }
 
 impl ImapInbox {
@@ -46,7 +55,13 @@ impl ImapInbox {
     /// Says what in the section or at the server is to be mended.
     pub async fn open(mailbox: &Mailbox) -> Result<Self, InboxError> {
         let host = mailbox.host.clone().ok_or_else(|| InboxError::Kind(mailbox.id.clone()))?;
-        let mut inbox = Self { mailbox: mailbox.clone(), host, session: None };
+        let token_error = |source| InboxError::Token { id: mailbox.id.clone(), source };
+        let proof = match (&mailbox.oauth, &mailbox.password) {
+            (Some(oauth), _) => Proof::Tokens(Box::new(Tokens::new(oauth).map_err(token_error)?)),
+            (None, Some(password)) => Proof::Password(password.clone()),
+            (None, None) => return Err(InboxError::NoLogin(mailbox.id.clone())),
+        };
+        let mut inbox = Self { mailbox: mailbox.clone(), host, proof, session: None };
         inbox.session = Some(inbox.log_in().await?);
         Ok(inbox)
     }
@@ -65,19 +80,50 @@ impl ImapInbox {
 
     async fn log_in(&self) -> Result<Session<Wire>, InboxError> {
         let mailbox = &self.mailbox;
-        let (Some(username), Some(password)) = (&mailbox.username, &mailbox.password) else {
-            return Err(InboxError::NoLogin(mailbox.id.clone()));
-        };
-        let password = password.reveal().map_err(|source| InboxError::Secret { id: mailbox.id.clone(), source })?;
+        let Some(username) = &mailbox.username else { return Err(InboxError::NoLogin(mailbox.id.clone())) };
+        match &self.proof {
+            Proof::Password(password) => self.by_password(username, password).await,
+            Proof::Tokens(tokens) => self.by_token(username, tokens).await,
+        }
+    }
+
+    async fn by_password(&self, username: &str, password: &SecretRef) -> Result<Session<Wire>, InboxError> {
+        let unread = |source| InboxError::Secret { id: self.mailbox.id.clone(), source };
+        let password = password.reveal().map_err(unread)?;
         let client = self.greeted().await?;
         let logging_in = timeout(Duration::from_secs(COMMAND_S), client.login(username, password.expose_secret()));
         match logging_in.await {
             Ok(Ok(session)) => Ok(session),
             Ok(Err((Error::No(reason) | Error::Bad(reason), _))) => {
-                Err(InboxError::Login { id: mailbox.id.clone(), host: self.host.clone(), reason: said(&reason) })
+                Err(InboxError::Login { id: self.mailbox.id.clone(), host: self.host.clone(), reason: said(&reason) })
             }
             Ok(Err((error, _))) => Err(self.failed("LOGIN", error)),
             Err(_) => Err(self.timed_out("LOGIN", COMMAND_S)),
+        }
+    }
+
+    /// A token may have been withdrawn before its time: the first refusal asks for another one.
+    async fn by_token(&self, username: &str, tokens: &Tokens) -> Result<Session<Wire>, InboxError> {
+        let failed = |source| InboxError::Token { id: self.mailbox.id.clone(), source };
+        let mut token = tokens.access().await.map_err(failed)?;
+        let mut last = false;
+        loop {
+            let client = self.greeted().await?;
+            let shown = Bearer::of(username, &token);
+            let logging_in = timeout(Duration::from_secs(COMMAND_S), client.authenticate("XOAUTH2", shown));
+            match logging_in.await {
+                Ok(Ok(session)) => return Ok(session),
+                Ok(Err((Error::No(_), _))) if !last => {
+                    token = tokens.instead_of(&token).await.map_err(failed)?;
+                    last = true;
+                }
+                Ok(Err((Error::No(reason) | Error::Bad(reason), _))) => {
+                    let (id, host) = (self.mailbox.id.clone(), self.host.clone());
+                    return Err(InboxError::TokenRefused { id, host, reason: said(&reason) });
+                }
+                Ok(Err((error, _))) => return Err(self.failed("AUTHENTICATE", error)),
+                Err(_) => return Err(self.timed_out("AUTHENTICATE", COMMAND_S)),
+            }
         }
     }
 
@@ -116,16 +162,7 @@ impl ImapInbox {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Vec<RawMail>, InboxError> {
-        session.get_mut().allow(ANSWER_BYTES);
-        let opened = match timeout(Duration::from_secs(COMMAND_S), session.examine(&self.mailbox.folder)).await {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(Error::No(reason))) => {
-                let (id, folder) = (self.mailbox.id.clone(), self.mailbox.folder.clone());
-                return Err(InboxError::Folder { id, folder, reason: said(&reason) });
-            }
-            Ok(Err(error)) => return Err(self.failed("EXAMINE", error)),
-            Err(_) => return Err(self.timed_out("EXAMINE", COMMAND_S)),
-        };
+        let opened = self.examine(session, &self.mailbox.folder).await?;
         let validity = opened.uid_validity.unwrap_or(0);
         let last = cursor.and_then(parse_cursor).filter(|(known, _)| *known == validity).map_or(0, |(_, uid)| uid);
         let Some(first) = last.checked_add(1).filter(|_| opened.exists > 0) else { return Ok(Vec::new()) };
@@ -147,6 +184,46 @@ impl ImapInbox {
             }
         }
         Ok(mails)
+    }
+
+    /// Which of these mails lie in `folder`, by their places in `sought`. That one is not
+    /// there says nothing: not every server keeps a copy, nor at once.
+    ///
+    /// # Errors
+    /// The mailbox cannot be read now; the next call tries afresh.
+    pub async fn find_sent(&mut self, folder: &str, sought: &[Sought]) -> Result<Vec<usize>, InboxError> {
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => self.log_in().await?,
+        };
+        self.examine(&mut session, folder).await?;
+        let mut found = Vec::new();
+        for (at, one) in sought.iter().enumerate() {
+            let Some(query) = one.query() else { continue };
+            session.get_mut().allow(ANSWER_BYTES);
+            if !self.within("UID SEARCH", BODY_S, session.uid_search(query)).await?.is_empty() {
+                found.push(at);
+            }
+        }
+        self.session = Some(session);
+        Ok(found)
+    }
+
+    async fn examine(
+        &self,
+        session: &mut Session<Wire>,
+        folder: &str,
+    ) -> Result<async_imap::types::Mailbox, InboxError> {
+        session.get_mut().allow(ANSWER_BYTES);
+        match timeout(Duration::from_secs(COMMAND_S), session.examine(folder)).await {
+            Ok(Ok(opened)) => Ok(opened),
+            Ok(Err(Error::No(reason))) => {
+                let (id, folder) = (self.mailbox.id.clone(), folder.to_owned());
+                Err(InboxError::Folder { id, folder, reason: said(&reason) })
+            }
+            Ok(Err(error)) => Err(self.failed("EXAMINE", error)),
+            Err(_) => Err(self.timed_out("EXAMINE", COMMAND_S)),
+        }
     }
 
     /// One message, or its headers alone where it is too large.
@@ -196,6 +273,47 @@ impl ImapInbox {
     }
 }
 
+/// A token on its way to the server.
+struct Bearer(Option<SecretString>);
+
+impl Bearer {
+    fn of(username: &str, token: &SecretString) -> Self {
+        Self(Some(format!("user={username}\u{1}auth=Bearer {}\u{1}\u{1}", token.expose_secret()).into()))
+    }
+}
+
+impl Authenticator for Bearer {
+    type Response = String;
+
+    /// The second challenge says why the token is refused, and wants nothing but an answer.
+    fn process(&mut self, _challenge: &[u8]) -> String {
+        self.0.take().map(|shown| shown.expose_secret().to_owned()).unwrap_or_default()
+    }
+}
+
+/// A mail that may lie among the sent ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sought {
+    /// Its Message-ID, which some servers replace.
+    pub message_id: String,
+    /// The token in its X-Outreachd-Delivery, which they leave alone.
+    pub token: String,
+    /// It left on this day or later.
+    pub since: Date,
+}
+
+impl Sought {
+    /// The search for it (RFC 3501 6.4.4); none where an id would end its string.
+    fn query(&self) -> Option<String> {
+        let fits = |text: &String| text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
+        let (id, token, since) = (&self.message_id, &self.token, self.since.strftime("%-d-%b-%Y"));
+        [id, token]
+            .into_iter()
+            .all(fits)
+            .then(|| format!("SINCE {since} OR HEADER Message-ID \"{id}\" HEADER X-Outreachd-Delivery \"{token}\""))
+    }
+}
+
 /// The server's own words from async-imap's `code: None, info: Some("...")`, for people to
 /// read and for the log: without addresses, and not long.
 fn said(reason: &str) -> String {
@@ -213,6 +331,22 @@ fn parse_cursor(cursor: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn searches_by_both_ids_and_lets_none_break_out_of_its_string() {
+        let sought = Sought {
+            message_id: "abc@fyrljus.example".into(),
+            token: "abc".into(),
+            since: jiff::civil::date(2027, 3, 1),
+        };
+        assert_eq!(
+            sought.query().as_deref(),
+            Some(r#"SINCE 1-Mar-2027 OR HEADER Message-ID "abc@fyrljus.example" HEADER X-Outreachd-Delivery "abc""#)
+        );
+        for hostile in ["a\" OR ALL", "a\\", "a\r\nb", "å"] {
+            assert_eq!(Sought { message_id: hostile.into(), ..sought.clone() }.query(), None);
+        }
+    }
 
     #[test]
     fn tells_a_servers_words_without_wrapping_and_addresses() {

@@ -1,23 +1,29 @@
-//! The wire inwards: mailboxes that are read, never changed.
+//! The wire inwards: mailboxes, and a relay's log, that are read, never changed.
 //!
 //! An inbox yields raw messages with a stable key each; `respond` reads them.
 //! It sets no flag, moves and deletes nothing, so a person may use the same
 //! mailbox. After a crash or a restored mailbox it may yield a message again:
-//! whoever stores them drops a key that is already there.
+//! whoever stores them drops a key that is already there. What a log and a folder of sent
+//! mail tell of letters whose answer was lost goes to `evidence`.
 
 mod imap;
+mod log;
 mod maildir;
 mod memory;
+mod postfix;
 mod wire;
 
 use std::path::PathBuf;
 
 use crate::config;
 use crate::config::SecretError;
+use crate::oauth::OAuthError;
 
-pub use imap::ImapInbox;
+pub use imap::{ImapInbox, Sought};
+pub use log::{LogError, LogPage, RelayLog};
 pub use maildir::MaildirInbox;
 pub use memory::MemoryInbox;
+pub use postfix::QueueLine;
 
 /// Bytes of one message that are fetched; of a longer one only the headers are.
 pub const MOST_BYTES: usize = 25 << 20;
@@ -47,7 +53,7 @@ pub enum InboxError {
     #[error("mailbox `{0}` needs either maildir = \"/path\" or host = \"imap.example.org\"")]
     Kind(String),
     /// IMAP without a name or a password.
-    #[error("mailbox `{0}` needs username and password = {{ file = \"...\" }}")]
+    #[error("mailbox `{0}` needs username, and password = {{ file = \"...\" }} or oauth")]
     NoLogin(String),
     /// The password cannot be had.
     #[error("mailbox `{id}`: {source}")]
@@ -85,6 +91,27 @@ pub enum InboxError {
          provider wants an app password or IMAP switched on"
     )]
     Login {
+        /// The mailbox.
+        id: String,
+        /// The server.
+        host: String,
+        /// What it said.
+        reason: String,
+    },
+    /// There is no token to show.
+    #[error("mailbox `{id}`: {source}")]
+    Token {
+        /// The mailbox.
+        id: String,
+        /// Why.
+        source: OAuthError,
+    },
+    /// The server refused a token that was just made.
+    #[error(
+        "mailbox `{id}`: {host} refused the token ({reason}); check that `username` is who logged in, and that IMAP \
+         is switched on for it"
+    )]
+    TokenRefused {
         /// The mailbox.
         id: String,
         /// The server.

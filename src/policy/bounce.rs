@@ -22,6 +22,28 @@ pub fn classify(code: u16, enhanced: Option<&str>, text: &str) -> Bounce {
 
 /// Like [`classify`], with the rule that decided: the words found, or the status.
 pub fn explain(code: u16, enhanced: Option<&str>, text: &str) -> (Bounce, String) {
+    let (kind, rule) = weigh(code, enhanced, text);
+    // RFC 3463 3.8: x.7.x is about what is allowed. A server that adds "unknown user" to it
+    // does not know us; an address must not be lost for that.
+    match enhanced.and_then(parse_status) {
+        Some((_, 7, _)) if kind.is_dead_address() => {
+            (Bounce::Policy, format!("status {}", enhanced.unwrap_or_default()))
+        }
+        _ => (kind, rule),
+    }
+}
+
+/// Whether a refusal says that our own part of the conversation was wrong (RFC 3463 3.6,
+/// RFC 5321 4.2.1): neither the address nor the letter is at fault.
+pub fn is_our_mistake(code: u16, enhanced: Option<&str>) -> bool {
+    match enhanced.and_then(parse_status) {
+        // 5.5.3 is "too many recipients", which is a limit; we send to one at a time.
+        Some(status) => status.0 == 5 && status.1 == 5 && status.2 != 3,
+        None => (500..=504).contains(&code),
+    }
+}
+
+fn weigh(code: u16, enhanced: Option<&str>, text: &str) -> (Bounce, String) {
     let plain = plain(text);
     if let Some(decided) = BOOK.0.find(&plain) {
         return decided;
@@ -101,7 +123,8 @@ fn by_precise_status(status: (u16, u16, u16)) -> Option<Bounce> {
 /// Statuses that say little; words are believed first.
 fn by_vague_status(status: (u16, u16, u16)) -> Option<Bounce> {
     match status {
-        (5, 1, 3) => Some(Bounce::NoMailbox),
+        // 5.1.0 and 5.1.4 say less; words that blame the sender were looked for before.
+        (5, 1, 0 | 3 | 4) => Some(Bounce::NoMailbox),
         (_, 3, _) => Some(Bounce::System),
         (_, 4, _) => Some(Bounce::Network),
         (_, 6, _) | (_, 7, _) => Some(Bounce::Policy),
@@ -185,6 +208,20 @@ mod tests {
         for (code, status, text, kind) in cases {
             assert_eq!(classify(code, Some(status), text), kind, "{code} {status} {text}");
         }
+    }
+
+    #[test]
+    fn keeps_an_address_that_is_called_unknown_by_a_policy() {
+        assert_eq!(classify(550, Some("5.7.1"), "550 5.7.1 unknown user, access denied"), Bounce::Policy);
+        assert_eq!(classify(550, Some("5.1.1"), "550 5.1.1 unknown user"), Bounce::NoMailbox);
+    }
+
+    #[test]
+    fn knows_its_own_mistakes() {
+        assert!(is_our_mistake(501, Some("5.5.4")) && is_our_mistake(503, Some("5.5.1")) && is_our_mistake(500, None));
+        assert!(
+            !is_our_mistake(550, Some("5.1.1")) && !is_our_mistake(550, None) && !is_our_mistake(452, Some("4.5.3"))
+        );
     }
 
     #[test]

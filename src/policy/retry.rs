@@ -6,6 +6,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::id::DeliveryId;
+
 /// Tries that fill four to five days at the pace of [`next`].
 pub const MAX_TRIES: u32 = 45;
 
@@ -38,6 +40,16 @@ pub fn next(tries: u32, max_tries: u32, now: Timestamp, not_after: Option<Timest
         return Retry::GiveUp { why: "its time is over before the next try" };
     }
     Retry::At(at)
+}
+
+/// The chance of one try of one delivery, from 0 to 1: the same each time it is asked for,
+/// another at each try, so that the tries of no delivery are all early or all late.
+pub fn jitter(delivery: DeliveryId, tries: u32) -> f64 {
+    // The mixing steps of SplitMix64, which leave no pattern of neighbouring ids.
+    let mut mixed = delivery.0.unsigned_abs().wrapping_add(u64::from(tries).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    f64::from((mixed >> 40) as u32) / f64::from(1_u32 << 24)
 }
 
 #[cfg(test)]
@@ -100,5 +112,18 @@ mod tests {
         let made = tries(Timestamp::UNIX_EPOCH, MAX_TRIES, None, &[0.0, 1.0]);
         let days = made[made.len() - 1].duration_since(made[0]).as_hours() as f64 / 24.0;
         assert!((4.0..=5.0).contains(&days), "{days}");
+    }
+
+    #[test]
+    fn tries_of_any_delivery_fill_four_to_five_days() {
+        for id in 0..500 {
+            let mut at = Timestamp::UNIX_EPOCH;
+            let mut tries = 1;
+            while let Retry::At(next) = next(tries, MAX_TRIES, at, None, jitter(DeliveryId(id), tries)) {
+                (at, tries) = (next, tries + 1);
+            }
+            let days = at.duration_since(Timestamp::UNIX_EPOCH).as_hours() as f64 / 24.0;
+            assert!((4.0..=5.0).contains(&days), "delivery {id}: {days}");
+        }
     }
 }

@@ -4,10 +4,11 @@
 //! no database; `deliver` decides what a [`Verdict`] means and writes it down.
 
 pub mod fax;
-pub mod http;
 pub mod smtp;
 
 use std::fmt;
+
+pub use crate::http;
 
 /// What a server answered.
 ///

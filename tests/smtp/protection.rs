@@ -19,7 +19,7 @@ async fn server(protection: Protection, mechanisms: &'static str) -> MailServer 
 /// A relay with a login; `tls` is `implicit` or `starttls`.
 fn relay_with(server: &MailServer, tls: &str, authority: &Authority, password: &std::path::Path) -> Relay {
     let text = format!(
-        "tls = \"{tls}\"\nca_file = {:?}\nusername = \"ut\"\npassword = {{ file = {password:?} }}\ncommand_timeout_s = 20",
+        "tls = \"{tls}\"\nca_file = {:?}\nusername = \"ut\"\npassword = {{ file = {password:?} }}\ntimeouts = 20",
         authority.path()
     );
     relay(server.addr(), &text)
@@ -120,7 +120,7 @@ async fn says_that_the_authority_is_unknown() {
 async fn tells_the_two_kinds_of_ports_apart() {
     let authority = Authority::new();
     let config = authority.server("127.0.0.1", 2999);
-    let ca = format!("ca_file = {:?}\ncommand_timeout_s = 1", authority.path());
+    let ca = format!("ca_file = {:?}\ntimeouts = 1", authority.path());
 
     let submission = server(Protection::Starttls(config.clone()), "PLAIN").await;
     let error = connect_error(&relay(submission.addr(), &format!("tls = \"implicit\"\n{ca}"))).await;

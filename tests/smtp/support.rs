@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use outreachd::config::{Relay, SecretRef, Tls};
+use outreachd::config::{Relay, SecretRef, Timeouts, Tls};
 use outreachd::demo::mail_server::{Answer, Facts, MailServer, Options, Stage};
 use outreachd::transport::Verdict;
-use outreachd::transport::smtp::{ConnectError, Connector, Envelope, Session};
+use outreachd::transport::smtp::{ConnectError, Connector, Envelope, Session, has_eight_bits};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
 use rustls::ServerConfig;
 use tempfile::{NamedTempFile, TempPath};
@@ -23,7 +23,13 @@ pub fn large_letter() -> Vec<u8> {
 }
 
 pub fn envelope<'a>(to: &'a str, message: &[u8]) -> Envelope<'a> {
-    Envelope { from: "ut+42@fyrljus.example", to, size: message.len(), envid: Some("attempt-42") }
+    Envelope {
+        from: "ut+42@fyrljus.example",
+        to,
+        size: message.len(),
+        eight_bit: has_eight_bits(message),
+        envid: Some("attempt-42"),
+    }
 }
 
 pub fn relay(addr: SocketAddr, more: &str) -> Relay {
@@ -44,8 +50,7 @@ fn set(relay: &mut Relay, more: &str) {
             "ca_file" => relay.ca_file = Some(text.into()),
             "username" => relay.username = Some(text),
             "password" => relay.password = Some(SecretRef::File(value["file"].as_str().unwrap().into())),
-            "command_timeout_s" => relay.command_timeout_s = number,
-            "final_timeout_s" => relay.final_timeout_s = number,
+            "timeouts" => relay.timeouts = Timeouts::all(number),
             other => panic!("no test sets {other}"),
         }
     }
@@ -60,11 +65,11 @@ fn tls(word: &str) -> Tls {
 }
 
 pub fn clear(addr: SocketAddr) -> Relay {
-    relay(addr, "tls = \"none\"\ncommand_timeout_s = 20\nfinal_timeout_s = 20")
+    relay(addr, "tls = \"none\"\ntimeouts = 20")
 }
 
 pub fn hasty(addr: SocketAddr) -> Relay {
-    relay(addr, "tls = \"none\"\ncommand_timeout_s = 1\nfinal_timeout_s = 1")
+    relay(addr, "tls = \"none\"\ntimeouts = 1")
 }
 
 pub async fn session(relay: &Relay) -> Session {

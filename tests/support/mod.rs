@@ -8,4 +8,6 @@
 pub mod app;
 pub mod daemon;
 pub mod databases;
+pub mod identity;
+pub mod proxy;
 pub mod services;

@@ -93,6 +93,7 @@ impl Conversation {
             vec!["mail.fyrljus.example".to_owned(), "8BITMIME".to_owned(), "ENHANCEDSTATUSCODES".to_owned()];
         lines.extend(options.pipelining.then(|| "PIPELINING".to_owned()));
         lines.extend(options.dsn.then(|| "DSN".to_owned()));
+        lines.extend(options.smtputf8.then(|| "SMTPUTF8".to_owned()));
         lines.extend(options.max_size_bytes.map(|bytes| format!("SIZE {bytes}")));
         let starttls = matches!(options.protection, Protection::Starttls(_)) && !self.tls;
         if starttls {
@@ -130,11 +131,28 @@ impl Conversation {
                 self.say("334 UGFzc3dvcmQ6").await?;
                 name.zip(decode(&self.read_command().await?))
             }
+            "XOAUTH2" | "OAUTHBEARER" => self.take_token(initial).await?,
             _ => return self.say("504 5.5.4 unknown mechanism").await,
         };
         self.logged_in = given.is_some() && given == self.shared.options.login;
         let answer = if self.logged_in { "235 2.7.0 welcome" } else { "535 5.7.8 wrong name or password" };
         self.say(answer).await
+    }
+
+    /// A token that is not the one wanted is told why before it is refused (RFC 7628 3.2.3).
+    async fn take_token(&mut self, initial: &str) -> io::Result<Option<(String, String)>> {
+        let shown = if initial.is_empty() {
+            self.say("334 ").await?;
+            self.read_command().await?
+        } else {
+            initial.to_owned()
+        };
+        let given = decode(&shown).and_then(|text| bearer(&text));
+        if given.is_none() || given != self.shared.options.login {
+            self.say(&format!("334 {}", BASE64.encode(br#"{"status":"401"}"#))).await?;
+            self.read_command().await?;
+        }
+        Ok(given)
     }
 
     async fn mail(&mut self, rest: &str) -> io::Result<()> {
@@ -282,6 +300,14 @@ fn path(rest: &str, keyword: &str) -> Option<(String, String)> {
     let head = rest.get(..keyword.len()).filter(|head| head.eq_ignore_ascii_case(keyword))?;
     let (address, parameters) = rest[head.len()..].strip_prefix('<')?.split_once('>')?;
     Some((address.to_owned(), parameters.trim().to_owned()))
+}
+
+/// The name and the token of XOAUTH2, `user=...`, or of OAUTHBEARER, `n,a=...,`.
+fn bearer(text: &str) -> Option<(String, String)> {
+    let (head, fields) = text.split_once('\u{1}')?;
+    let name = head.strip_prefix("user=").or_else(|| head.strip_prefix("n,a=")?.strip_suffix(','))?;
+    let token = fields.split('\u{1}').find_map(|field| field.strip_prefix("auth=Bearer "))?;
+    Some((name.to_owned(), token.to_owned()))
 }
 
 fn decode(text: &str) -> Option<String> {

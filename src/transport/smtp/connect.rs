@@ -13,9 +13,10 @@ use crate::config::{self, Relay};
 use crate::transport::Reply;
 
 use super::error::{ConnectError, SetupError};
-use super::login::Login;
+use super::login::{Desk, Login};
 use super::offers::Offers;
-use super::session::{Session, Timers};
+use super::session::Session;
+use super::timers::Timers;
 use super::tls::Tls;
 use super::wire::{Stream, Wire, WireError};
 
@@ -50,7 +51,6 @@ impl Connector {
     /// # Errors
     /// The configuration cannot be used; the error says which key to change.
     pub fn new(relay: &Relay) -> Result<Self, SetupError> {
-        let seconds = |seconds: u64| Duration::from_secs(seconds.max(1));
         Ok(Self {
             host: relay.host.clone(),
             port: relay.port,
@@ -58,7 +58,7 @@ impl Connector {
             protection: Protection::of(relay)?,
             login: Login::of(relay)?,
             hello: greeting_name(relay)?,
-            timers: Timers { command: seconds(relay.command_timeout_s), dot: seconds(relay.final_timeout_s) },
+            timers: Timers::of(&relay.timeouts),
         })
     }
 
@@ -84,7 +84,8 @@ impl Connector {
             }
         };
         if let Some(login) = &self.login {
-            login.perform(&mut wire, &offers, self.timers.command, &self.at).await?;
+            let desk = Desk { wire: &mut wire, offers: &offers, limit: self.timers.command, at: &self.at };
+            login.perform(desk).await?;
         }
         Ok(Session::new(wire, offers, self.timers, certificate))
     }
@@ -99,7 +100,7 @@ impl Connector {
             if matches!(self.protection, Protection::Loopback) && !address.ip().is_loopback() {
                 return Err(ConnectError::NotLoopback { at: self.at.clone() });
             }
-            match dial_one(address, self.timers.command.min(DIAL_LIMIT)).await {
+            match dial_one(address, self.timers.greeting.min(DIAL_LIMIT)).await {
                 Ok(tcp) => return Ok(tcp),
                 Err(error) => why = error.to_string(),
             }
@@ -142,7 +143,7 @@ impl Connector {
     }
 
     async fn greet(&self, mut wire: Wire, hello: &str) -> Result<(Wire, Offers), ConnectError> {
-        let greeting = wire.read_reply(self.timers.command).await;
+        let greeting = wire.read_reply(self.timers.greeting).await;
         let greeting = greeting.map_err(|source| match source {
             WireError::Timeout(_) | WireError::Closed => ConnectError::NoGreeting { at: self.at.clone(), source },
             source => self.lost("the greeting", source),

@@ -8,6 +8,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::config::SecretError;
+use crate::oauth::OAuthError;
 use crate::transport::Reply;
 
 use super::wire::WireError;
@@ -57,6 +58,14 @@ pub enum SetupError {
         relay: String,
         /// Why.
         source: SecretError,
+    },
+    /// The identity server or the secret for it is not to be used as configured.
+    #[error("relay `{relay}`: {source}")]
+    Tokens {
+        /// The relay's id.
+        relay: String,
+        /// Why.
+        source: OAuthError,
     },
     /// The file of authorities cannot be read.
     #[error("cannot read the authorities in `{}`: {why}; ca_file must be a PEM file of certificates", path.display())]
@@ -167,18 +176,36 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// No way to log in that we know.
-    #[error(
-        "the relay {at} offers no login by PLAIN or LOGIN (it offers {offered}); check `port`, or remove `username`"
-    )]
+    #[error("the relay {at} offers no login by {ways} (it offers {offered}); check `port`, or remove `username`")]
     NoLogin {
         /// Host and port.
         at: String,
+        /// The ways that would do.
+        ways: &'static str,
         /// What it offers.
         offered: String,
     },
     /// Name or password is wrong.
     #[error("the relay {at} refused the login ({reply}); check `username` and `password`")]
     Login {
+        /// Host and port.
+        at: String,
+        /// What it said.
+        reply: Reply,
+    },
+    /// There is no token to show.
+    #[error("cannot log in to the relay {at}: {source}")]
+    Token {
+        /// Host and port.
+        at: String,
+        /// Why.
+        source: OAuthError,
+    },
+    /// A token that was just made is not taken.
+    #[error(
+        "the relay {at} refused the token ({reply}); check that `username` is who logged in, and that its mailbox may use SMTP AUTH"
+    )]
+    TokenRefused {
         /// Host and port.
         at: String,
         /// What it said.
@@ -220,7 +247,10 @@ impl ConnectError {
             | Self::CertificateIssuer { .. }
             | Self::Certificate { .. }
             | Self::NoLogin { .. } => true,
-            Self::Login { reply, .. } | Self::Refused { reply, .. } => reply.is_permanent(),
+            Self::Token { source, .. } => source.is_permanent(),
+            Self::Login { reply, .. } | Self::TokenRefused { reply, .. } | Self::Refused { reply, .. } => {
+                reply.is_permanent()
+            }
             Self::Resolve { .. }
             | Self::Unreachable { .. }
             | Self::NoGreeting { .. }
@@ -232,7 +262,7 @@ impl ConnectError {
     /// What the relay said, where it said something; for rows and pages, not for logs.
     pub fn reply(&self) -> Option<&Reply> {
         match self {
-            Self::Login { reply, .. } | Self::Refused { reply, .. } => Some(reply),
+            Self::Login { reply, .. } | Self::TokenRefused { reply, .. } | Self::Refused { reply, .. } => Some(reply),
             _ => None,
         }
     }

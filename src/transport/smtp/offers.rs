@@ -15,6 +15,10 @@ pub struct Offers {
     pub dsn: bool,
     /// RFC 1870: it takes the SIZE parameter at all.
     pub size: bool,
+    /// RFC 6152: it takes bodies with bytes over 127.
+    pub eight_bit: bool,
+    /// RFC 6531: it takes addresses beyond ASCII.
+    pub smtputf8: bool,
     /// RFC 4954: the ways to log in, in upper case.
     pub auth: Vec<String>,
 }
@@ -36,6 +40,8 @@ impl Offers {
             Some("PIPELINING") => self.pipelining = true,
             Some("STARTTLS") => self.starttls = true,
             Some("DSN") => self.dsn = true,
+            Some("8BITMIME") => self.eight_bit = true,
+            Some("SMTPUTF8") => self.smtputf8 = true,
             Some("SIZE") => {
                 self.size = true;
                 // RFC 1870 4: zero means that there is no fixed limit.

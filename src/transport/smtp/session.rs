@@ -22,19 +22,11 @@ use crate::transport::{Reply, Verdict};
 use super::body;
 use super::envelope::{Envelope, Step};
 use super::offers::Offers;
+use super::timers::Timers;
 use super::wire::{Wire, WireError};
 
 /// A relay that says goodbye slowly is not waited for.
 const QUIT_LIMIT: Duration = Duration::from_secs(5);
-
-/// How long to wait for an answer.
-#[derive(Clone, Copy)]
-pub(super) struct Timers {
-    /// Each command, and each block of a message.
-    pub(super) command: Duration,
-    /// The answer to the final dot.
-    pub(super) dot: Duration,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -96,7 +88,8 @@ impl Session {
         let commands: Vec<_> = reset.into_iter().chain(commands).collect();
         if self.offers.pipelining {
             let group: String = commands.iter().map(|(_, line)| line.as_str()).collect();
-            self.wire.send(group.as_bytes(), self.timers.command).await.map_err(|error| lost("MAIL", &error))?;
+            let sent = self.wire.send(group.as_bytes(), self.timers.of_step(Step::Mail)).await;
+            sent.map_err(|error| lost("MAIL", &error))?;
         }
         self.read_answers(&commands).await
     }
@@ -107,9 +100,9 @@ impl Session {
         let mut refusal = None;
         for (step, line) in commands {
             let read = if self.offers.pipelining {
-                self.wire.read_reply(self.timers.command).await
+                self.wire.read_reply(self.timers.of_step(*step)).await
             } else {
-                self.wire.ask(line, self.timers.command).await
+                self.wire.ask(line, self.timers.of_step(*step)).await
             };
             let answer = match read {
                 Ok(reply) => judge(*step, reply),
@@ -161,11 +154,11 @@ impl Session {
 
     async fn send_to_the_dot(&mut self, stuffed: &[u8]) -> Result<(), Verdict> {
         let lost = |error: WireError| Verdict::NotSent(format!("lost before the end of the message: {error}"));
-        self.wire.send(stuffed, self.timers.command).await.map_err(lost)?;
+        self.wire.send(stuffed, self.timers.block).await.map_err(lost)?;
         if !self.wire.is_quiet().await {
             return Err(Verdict::NotSent("the relay broke off before the end of the message".to_owned()));
         }
-        self.wire.send(body::DOT, self.timers.command).await.map_err(lost)
+        self.wire.send(body::DOT, self.timers.block).await.map_err(lost)
     }
 
     fn conclude(&mut self, reply: Reply) -> Verdict {
