@@ -12,13 +12,15 @@
 //! delivery rows -> deliver  -> render -> transport (SMTP, fax gateway)
 //! mailbox, webhooks, pages -> respond -> response rows, and what they change
 //! everything    -> client (one record, one timeline) -> digest -> delivery rows to managers
+//! relay's log, sent mail -> evidence -> uncertain deliveries, settled
+//! results, complaints    -> guard    -> a pause of the campaign, tasks
 //! ```
 //!
 //! | level | rooms | may import |
 //! |---|---|---|
 //! | L0 | [`model`], [`policy`], [`clock`] | `policy -> model` |
 //! | L1 | [`config`], [`http`], [`oauth`], [`store`], [`transport`], [`inbox`] | L0; siblings only `config`, and `oauth -> http`, `transport -> http, oauth`, `inbox -> oauth` |
-//! | L2 | [`campaign`], [`schedule`], [`render`], [`deliver`], [`respond`], [`client`], [`digest`], [`doctor`] | L1; between stages only `campaign -> render`, `deliver -> render`, `respond -> client`, `digest -> client` |
+//! | L2 | [`campaign`], [`schedule`], [`render`], [`deliver`], [`respond`], [`client`], [`digest`], [`doctor`], [`evidence`], [`guard`] | L1; between stages only `campaign -> render`, `deliver -> render`, `respond -> client`, `digest -> client` |
 //! | L3 | [`web`], [`demo`], [`app`], [`cli`] | everything below them |
 //!
 //! `tests/architecture.rs` holds the `use crate::` lines against this table.
@@ -27,9 +29,9 @@
 //!
 //! - Only [`store`] knows SQL, and no transaction crosses its face.
 //! - A message's first body byte leaves after its handoff is committed, and its
-//!   result is committed before anything else is claimed for that session.
+//!   result is committed with or before the session's next handoff.
 //! - Every delivery ends accepted, rejected, not sent or uncertain; an uncertain
-//!   one is never sent again by the program itself.
+//!   one is never sent again by the program itself, unless the company wrote so.
 //! - Domain time is a parameter; only [`clock`] reads a clock.
 
 pub mod app;
@@ -42,6 +44,8 @@ pub mod deliver;
 pub mod demo;
 pub mod digest;
 pub mod doctor;
+pub mod evidence;
+pub mod guard;
 pub mod http;
 pub mod inbox;
 pub mod model;

@@ -10,7 +10,8 @@ use source::{Reference, Source, words};
 
 const PURE: &[&str] = &["model", "policy", "clock"];
 const ADAPTERS: &[&str] = &["config", "http", "oauth", "store", "transport", "inbox", "telemetry"];
-const STAGES: &[&str] = &["campaign", "schedule", "render", "deliver", "respond", "client", "digest", "doctor"];
+const STAGES: &[&str] =
+    &["campaign", "schedule", "render", "deliver", "respond", "client", "digest", "doctor", "evidence", "guard"];
 
 /// What each room may import, besides itself: lists of rooms, from the bottom up.
 const TABLE: &[(&str, &[&[&str]])] = &[
@@ -32,6 +33,8 @@ const TABLE: &[(&str, &[&[&str]])] = &[
     ("client", &[PURE, ADAPTERS]),
     ("digest", &[PURE, ADAPTERS, &["client"]]),
     ("doctor", &[PURE, ADAPTERS]),
+    ("evidence", &[PURE, ADAPTERS]),
+    ("guard", &[PURE, ADAPTERS]),
     ("web", &[PURE, ADAPTERS, STAGES]),
     ("demo", &[PURE, ADAPTERS, STAGES]),
     ("app", &[PURE, ADAPTERS, STAGES, &["web", "demo"]]),

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
 
+#[path = "campaigns/files.rs"]
+mod files;
 mod support;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ use outreachd::model::mistake::Mistake;
 use outreachd::model::plan::LeftOut;
 use outreachd::model::text::Line;
 use outreachd::model::user::{Role, User};
+use outreachd::render::TemplateSet;
 use outreachd::store::{ClientRecord, ConsentRecord, Migration, PauseScope, PlanMove, Store};
 use support::databases::databases;
 

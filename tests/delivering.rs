@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
 
+#[path = "delivering/message.rs"]
+mod message;
 mod support;
 
 use outreachd::clock::{Clock, ManualClock};
@@ -201,7 +203,8 @@ async fn loses_nothing_when_the_relay_goes_away_before_the_body() {
     assert!(turn.next_at.unwrap() > at(DURING), "the relay is left alone for a while");
 }
 
-#[tokio::test]
+/// The relay answers while a thread is held up, so another one must write the handoff.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_opt_out_between_claim_and_body_stops_the_body() {
     let database = sqlite().await;
     let (ask, asked) = std::sync::mpsc::channel();

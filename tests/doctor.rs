@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
 
+#[path = "doctor/dkim.rs"]
+mod dkim;
+
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -134,7 +137,10 @@ fn answer(question: &Message, records: &[(&str, RecordType, &str)]) -> Message {
         if name == *query.name() && *kind == query.query_type() {
             let data = match kind {
                 RecordType::MX => RData::MX(MX::new(10, Name::from_ascii(text).unwrap())),
-                _ => RData::TXT(TXT::new(vec![text.to_string()])),
+                _ => {
+                    let texts = text.as_bytes().chunks(255).map(|part| String::from_utf8_lossy(part).into_owned());
+                    RData::TXT(TXT::new(texts.collect()))
+                }
             };
             message.add_answer(Record::from_rdata(name, 60, data));
         }

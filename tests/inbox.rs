@@ -27,6 +27,7 @@ fn mailbox(host: Option<&str>, maildir: Option<&Path>, folder: &TempDir) -> Mail
         password: Some(SecretRef::File(secret)),
         oauth: None,
         folder: "INBOX".into(),
+        sent: None,
         poll_s: 30,
     }
 }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use outreachd::campaign::apply::{Applied, apply_all};
 use outreachd::campaign::check::{self, Check};
 use outreachd::campaign::plan::{PlanReport, preview};
-use outreachd::config::{self, Config};
+use outreachd::config::Config;
 use outreachd::demo::mail_server::{Answer, Facts};
 use outreachd::model::act::Act;
 use outreachd::model::plan::{LeftOut, PlanState};

@@ -12,7 +12,7 @@ use data_encoding::BASE64;
 use outreachd::config::{self, Mailbox, OAuthFlow, OAuthProvider, SecretRef, Tls};
 use outreachd::http::{HttpClient, Limits};
 use outreachd::inbox::Inbox;
-use outreachd::model::limit::Scope;
+use outreachd::model::limit::{Limit, Scope};
 use outreachd::oauth::{Consent, OAuthError, Tokens};
 use secrecy::ExposeSecret;
 use support::identity::{Identity, keep_refresh_token};
@@ -150,6 +150,7 @@ async fn a_mailbox_is_opened_by_token_and_by_another_where_the_first_is_refused(
         password: None,
         oauth: Some(account.clone()),
         folder: "INBOX".into(),
+        sent: None,
         poll_s: 30,
     };
     keep_refresh_token(&account, "refresh-0");
@@ -196,25 +197,30 @@ fn a_preset_gives_host_protection_and_limits_and_what_is_written_goes_before_it(
                      oauth = { provider = \"microsoft\", client_id = \"c-1\", tenant = \"fyrljus.example\" }\n";
     let relay = &configuration(microsoft).unwrap().relays[0];
     assert_eq!((relay.host.as_str(), relay.port, relay.tls), ("smtp.office365.com", 587, Tls::Starttls));
-    assert_eq!((relay.sessions, relay.per_minute, relay.per_day), (3, Some(30), Some(10_000)));
+    let allowance = relay.allowance;
+    assert_eq!((relay.sessions, allowance.rate, allowance.per_day), (3, "30/minute".parse().ok(), Some(10_000)));
     let oauth = relay.oauth.as_ref().unwrap();
     assert_eq!((oauth.provider, oauth.flow), (OAuthProvider::Microsoft, OAuthFlow::Device));
     assert_eq!(oauth.token_url, "https://login.microsoftonline.com/fyrljus.example/oauth2/v2.0/token");
     assert_eq!(oauth.scope, "https://outlook.office.com/SMTP.Send offline_access");
     assert_eq!(oauth.token_file, Path::new("/etc/o/oauth-relay-main.json"));
 
-    let pace = configuration(microsoft).unwrap().pace;
-    let limit = pace.limits[&Scope::Relay("main".into())];
-    assert_eq!((limit.rate.unwrap().to_string().as_str(), limit.per_day), ("30/minute", Some(10_000)));
+    let config = configuration(microsoft).unwrap();
+    let scope = Scope::Relay(config.relays[0].id.clone());
+    assert_eq!(config.pace.limits[&scope], config.relays[0].allowance);
 
-    let changed = format!("{microsoft}sessions = 1\nper_day = 500\ntls = \"implicit\"");
-    let relay = &configuration(&changed).unwrap().relays[0];
-    assert_eq!((relay.sessions, relay.per_day, relay.per_minute, relay.port), (1, Some(500), Some(30), 465));
+    let changed = format!("{microsoft}sessions = 1\ntls = \"implicit\"\n[[limit]]\nrelay = \"main\"\nper_day = 500");
+    let config = configuration(&changed).unwrap();
+    assert_eq!((config.relays[0].sessions, config.relays[0].port), (1, 465));
+    assert_eq!(config.pace.limits[&scope], Limit { per_day: Some(500), ..Limit::default() });
 
     let relay = &configuration("preset = \"ses\"\nregion = \"eu-north-1\"").unwrap().relays[0];
     assert_eq!(relay.host, "email-smtp.eu-north-1.amazonaws.com");
     let relay = &configuration("preset = \"postfix\"").unwrap().relays[0];
-    assert_eq!((relay.host.as_str(), relay.port, relay.tls, relay.per_day), ("127.0.0.1", 25, Tls::None, None));
+    assert_eq!(
+        (relay.host.as_str(), relay.port, relay.tls, relay.allowance),
+        ("127.0.0.1", 25, Tls::None, Limit::default())
+    );
     let relay = &configuration("preset = \"postfix\"\nhost = \"mx.fyrljus.example\"").unwrap().relays[0];
     assert_eq!((relay.port, relay.tls), (587, Tls::Starttls));
 }

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene stops there")]
 
+#[path = "rendering/message.rs"]
+mod message;
+
 use jiff::ZonedDateTime;
 use outreachd::model::address::{EmailAddress, PhoneNumber};
 use outreachd::model::language::Language;
@@ -52,6 +55,27 @@ fn date() -> ZonedDateTime {
     "2027-03-01T08:34:09+01:00[Europe/Stockholm]".parse().unwrap()
 }
 
+/// The head of a mail that has nothing but what it must have.
+fn head_of<'a>(from: &'a EmailAddress, to: &'a EmailAddress, date: &'a ZonedDateTime) -> MailHead<'a> {
+    MailHead {
+        from_name: "Karin Ek",
+        from,
+        reply_to: None,
+        to_name: "",
+        to,
+        message_id: "1.x@fyrljus.example",
+        date,
+        boundary_seed: "1",
+        in_reply_to: None,
+        references: &[],
+        list_id: None,
+        unsubscribe: None,
+        delivery_token: None,
+        feedback_id: None,
+        auto_submitted: false,
+    }
+}
+
 fn mailed(rendered: &Rendered) -> Email {
     let from = EmailAddress::parse("karin.ek@fyrljus.example").unwrap();
     let reply_to = EmailAddress::parse("svar@fyrljus.example").unwrap();
@@ -74,6 +98,7 @@ fn mailed(rendered: &Rendered) -> Email {
             mailto: Some("nej@fyrljus.example?subject=aebagbafaydqqcik"),
         }),
         delivery_token: Some("aibagbafaydqqcik"),
+        feedback_id: Some("led-i-lagret:matning:campaign:fyrljus"),
         auto_submitted: false,
     };
     email(rendered, &head).unwrap()
@@ -169,8 +194,10 @@ fn does_not_render_a_threads_subject_again() {
     let subject = Subject::Thread("Ljus hos {{owner.phone}} {{{");
     let rendered = house().letter(&Letter { subject, ..letter("led/referens", &data) }).unwrap();
     assert_eq!(rendered.subject, "Re: Ljus hos {{owner.phone}} {{{");
-    let subject = Subject::Thread("Re: x");
-    assert_eq!(house().letter(&Letter { subject, ..letter("led/referens", &data) }).unwrap().subject, "Re: x");
+    for answer in ["Re: x", "SV: x", "Sv: x"] {
+        let subject = Subject::Thread(answer);
+        assert_eq!(house().letter(&Letter { subject, ..letter("led/referens", &data) }).unwrap().subject, answer);
+    }
 }
 
 #[test]
@@ -339,6 +366,7 @@ fn wraps_a_composed_digest_without_touching_its_words() {
         list_id: None,
         unsubscribe: None,
         delivery_token: None,
+        feedback_id: None,
         auto_submitted: true,
     };
     let text = "God morgon Karin. I går: 48 mejl.\n.\nFrån: x\n";

@@ -323,6 +323,41 @@ async fn an_answer_to_an_uncertain_letter_proves_that_it_left() {
 }
 
 #[tokio::test]
+async fn a_report_about_an_uncertain_letter_proves_that_the_relay_took_it() {
+    for (mut world, _database) in worlds("uncertain_bounce").await {
+        let again = NewDelivery {
+            key: "again".into(),
+            ..letter(world.anna.address, Purpose::Campaign, Some((world.anna.contact, world.anna.plan)), None)
+        };
+        let uncertain = world.send(&[again], AttemptState::Uncertain).await[0];
+        let to = format!("studs+{}@fyrljus.example", world.token(uncertain));
+        world.receive(report(&to, "x", &no_mailbox(Some(world.anna.address), world.anna.address), "")).await;
+        let row = world.store.get_delivery(uncertain).await.unwrap();
+        assert_eq!((row.state, row.outcome), (DeliveryState::Accepted, Some(Outcome::Bounced)));
+        let change = world.store.changes("delivery", &uncertain.to_string()).await.unwrap().pop().unwrap();
+        assert_eq!(change.actor, "respond");
+    }
+}
+
+#[tokio::test]
+async fn a_policy_report_of_googles_pauses_the_campaign_and_is_told_once() {
+    for (mut world, _database) in worlds("google").await {
+        for sent in [world.anna.delivery, world.bo.delivery] {
+            let to = format!("studs+{}@fyrljus.example", world.token(sent));
+            let text = "550-5.7.26 blocked because the sender is unauthenticated. x1-20020a17 - gsmtp";
+            let address = if sent == world.anna.delivery { world.anna.address } else { world.bo.address };
+            world.receive(report(&to, &sent.to_string(), &failed(None, address, "5.7.26", text), "")).await;
+        }
+        let pauses = world.store.pauses(now()).await.unwrap();
+        assert_eq!(pauses.iter().map(|pause| &pause.scope).collect::<Vec<_>>(), [&PauseScope::Campaign("led".into())]);
+        let tasks = world.store.tasks(None, None).await.unwrap();
+        assert_eq!(tasks.len(), 1, "{tasks:?}");
+        assert_eq!(tasks[0].note, "Google nekar breven i led (5.7.26); kampanjen väntar. Sedan: outreachd resume led");
+        assert!(world.is_untouched(&world.anna).await && world.is_untouched(&world.bo).await);
+    }
+}
+
+#[tokio::test]
 async fn a_digest_that_comes_back_is_the_operators() {
     for (mut world, _database) in worlds("digest").await {
         let digest = letter("karin.ek@fyrljus.example", Purpose::Digest, None, Some(world.karin));

@@ -30,6 +30,7 @@ fn with_a_call() -> Campaign {
         note: Some("Ring {{contact.name}}".into()),
         late: None,
         send: None,
+        attachments: Vec::new(),
     };
     campaign.steps.insert(1, call);
     campaign

@@ -75,6 +75,7 @@ fn campaign() -> Campaign {
         note: None,
         late: None,
         send: None,
+        attachments: Vec::new(),
     };
     Campaign {
         id: "led".into(),
@@ -91,7 +92,9 @@ fn campaign() -> Campaign {
             zone: None,
             late: Late::Send,
         },
+        limit: Default::default(),
         steps: vec![step],
+        limit: Default::default(),
         on: BTreeMap::new(),
     }
 }

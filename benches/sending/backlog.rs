@@ -12,7 +12,6 @@ use outreachd::clock::Clock;
 use outreachd::config::{self, Config};
 use outreachd::model::act::Act;
 use outreachd::model::campaign::Campaign;
-use outreachd::model::id::ContactId;
 use outreachd::model::plan::Enrolment;
 use outreachd::render::TemplateSet;
 use outreachd::schedule;
@@ -81,7 +80,7 @@ pub fn configuration(port: u16, sessions: usize) -> Result<Arc<Config>> {
         port = {port}
         tls = "none"
         sessions = {sessions}
-        messages_per_session = 1000000
+        messages_per_session = 100000
         "#
     );
     let read = config::parse(Path::new("bench.toml"), &text, &[]);
@@ -163,7 +162,7 @@ async fn model(store: &Store) -> Result<()> {
     let templates = templates.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
     let new = NewRevision { campaign: campaign()?, source: String::new(), templates, next_run_at: None };
     let revision = store.apply(&act, &new).await?;
-    let people = store.candidates(&new.campaign.audience, "bench", "", now, ContactId(0), 10).await?;
+    let people = store.candidates(&new.campaign.audience, "bench", "", now, Default::default(), 10).await?;
     let person = people.first().context("the client is in the audience")?;
     let start = Enrolment {
         contact: person.contact,

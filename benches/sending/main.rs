@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench sending [-- --quick] [-- ROW ...]` drives the whole path (claim, check,
 //! render, handoff committed, SMTP, result committed) into `smtp-sink`, takes turns with
-//! `smtp-source`, and prints the ratio. What binds, and why, stands in benches/README.md.
+//! `smtp-source`, and prints the ratio. `seed URL COUNT` and `worker URL PORT SESSIONS LIMIT` are
+//! its parts alone, to run under a profiler. What binds, and why, stands in benches/README.md.
 
 mod backlog;
 mod peers;
@@ -18,6 +19,11 @@ fn main() -> Result<()> {
         && word == "worker"
     {
         return runtime.block_on(worker::work(url, port.parse()?, sessions.parse()?, limit.parse()?));
+    }
+    if let [word, url, count] = arguments.as_slice()
+        && word == "seed"
+    {
+        return runtime.block_on(backlog::seed(url, count.parse()?));
     }
     if let Some(why) = peers::missing() {
         println!("skipped: {why}");

@@ -24,6 +24,7 @@ use super::watch::{self, Pulse};
 use super::{AppError, Parts, Stage, reload};
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::model::act::Act;
 use crate::model::id::DaemonId;
 use crate::model::token::TokenKeys;
 use crate::respond;
@@ -55,6 +56,7 @@ pub async fn run(options: Options) -> Result<(), AppError> {
     let mut listener = listen(&config).await?;
     let store = Store::open(url.expose_secret(), Migration::BackUpFirst).await?;
     let keys = config::keys::load_or_create(&config.files.key_file)?;
+    store.settle(&Act::stage("run", options.clock.now())).await?;
     let mut daemon = begin(&store, &options.clock).await?;
     report_pauses(&store, options.clock.now()).await?;
     loop {
@@ -63,14 +65,23 @@ pub async fn run(options: Options) -> Result<(), AppError> {
             Exit::Stop => break,
             Exit::Lost => daemon = begin(&store, &options.clock).await?,
             Exit::Reload(fresh) => {
+                if store.unfinished(daemon).await? > 0 {
+                    // Results that could not be written: only a daemon that has ended is taken over.
+                    store.end_daemon(daemon, options.clock.now()).await?;
+                    daemon = begin(&store, &options.clock).await?;
+                }
                 let (newer, address) = *fresh;
                 config = Arc::new(newer);
                 listener = address.unwrap_or(listener);
             }
         }
     }
+    let unwritten = store.unfinished(daemon).await?;
     store.end_daemon(daemon, options.clock.now()).await?;
     store.close().await;
+    if unwritten > 0 {
+        return Err(AppError::Unwritten(unwritten));
+    }
     tracing::info!("stopped; everything that left is written");
     Ok(())
 }

@@ -47,6 +47,9 @@ pub enum AppError {
     /// A URL of the configuration cannot be used.
     #[error("cannot use heartbeat_url: {0}")]
     Heartbeat(#[from] crate::transport::http::HttpError),
+    /// It was stopped while results could not be written.
+    #[error("stopped, but {0} results could not be written; the next start finds these letters uncertain")]
+    Unwritten(i64),
     /// A stage ended that never should.
     #[error("stage {0} ended: {1}")]
     Ended(String, String),

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::daemon::Options;
 use super::{AppError, watch};
+use crate::config::dkim::Signers;
 use crate::config::{self, Config, ConfigError};
 use crate::deliver::DeliverError;
 use crate::transport::fax::Gateway;
@@ -39,6 +40,7 @@ pub(super) fn try_out(config: &Config) -> Result<(), AppError> {
     for relay in &config.relays {
         Connector::new(relay).map_err(DeliverError::from)?;
     }
+    Signers::load(config).map_err(DeliverError::from)?;
     if let Some(fax) = &config.fax {
         Gateway::new(fax).map_err(DeliverError::from)?;
     }

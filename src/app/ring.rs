@@ -52,7 +52,7 @@ impl Ring {
             // A relay may take ten minutes to answer a final dot (RFC 5321 4.5.3.2.6).
             Stage::Deliver(..) => self.health.expect(stage.name(), SignedDuration::from_mins(20), now),
             Stage::Respond(..) => self.health.watch(stage.name(), OUTSIDE, now),
-            Stage::Schedule(_) | Stage::Digest(_) => {
+            Stage::Schedule(_) | Stage::Digest(_) | Stage::Evidence(..) | Stage::Guard(..) => {
                 self.health.expect(stage.name(), SignedDuration::from_mins(5), now);
             }
         }
@@ -130,19 +130,20 @@ fn spacing(stage: &Stage) -> Duration {
     match stage {
         Stage::Deliver(..) => SHORTEST,
         Stage::Digest(_) => DIGEST_SPACING,
-        Stage::Schedule(_) | Stage::Respond(..) => SPACING,
+        Stage::Schedule(_) | Stage::Respond(..) | Stage::Evidence(..) | Stage::Guard(..) => SPACING,
     }
 }
 
-/// A mailbox has its own times: no row says that a mail is there.
+/// A mailbox and a log have their own times: no row says that something is there. The guard
+/// has its own too: what it looks for takes days.
 fn heeds_rows(stage: &Stage) -> bool {
-    !matches!(stage, Stage::Respond(..))
+    !matches!(stage, Stage::Respond(..) | Stage::Evidence(..) | Stage::Guard(..))
 }
 
 fn longest(stage: &Stage) -> Duration {
     match stage {
         Stage::Respond(..) => OUTSIDE.unsigned_abs() / 2,
-        Stage::Deliver(..) | Stage::Schedule(_) | Stage::Digest(_) => LONGEST,
+        Stage::Deliver(..) | Stage::Schedule(_) | Stage::Digest(_) | Stage::Evidence(..) | Stage::Guard(..) => LONGEST,
     }
 }
 

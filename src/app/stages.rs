@@ -9,6 +9,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::deliver::{Deliver, DeliverError};
 use crate::digest;
+use crate::evidence::Evidence;
+use crate::guard::Guard;
 use crate::model::id::DaemonId;
 use crate::model::token::TokenKeys;
 use crate::model::turn::Turn;
@@ -47,6 +49,10 @@ pub enum Stage {
     Respond(Parts, String, Box<Respond>),
     /// Managers get their digest.
     Digest(Parts),
+    /// Uncertain letters are settled by what is known elsewhere.
+    Evidence(Parts, Box<Evidence>),
+    /// Campaigns that go wrong are paused.
+    Guard(Parts, Guard),
 }
 
 impl Stage {
@@ -57,8 +63,13 @@ impl Stage {
     pub fn all(parts: &Parts, stop: &CancellationToken) -> Result<Vec<Self>, DeliverError> {
         let Parts { store, config, keys, clock, daemon, .. } = parts.clone();
         let deliver = Deliver::new(store, Arc::clone(&config), keys, clock, daemon, stop.clone())?;
-        let mut stages =
-            vec![Self::Schedule(parts.clone()), Self::Deliver(parts.clone(), deliver), Self::Digest(parts.clone())];
+        let mut stages = vec![
+            Self::Schedule(parts.clone()),
+            Self::Deliver(parts.clone(), deliver),
+            Self::Digest(parts.clone()),
+            Self::Evidence(parts.clone(), Box::new(Evidence::new(&config))),
+            Self::Guard(parts.clone(), Guard::default()),
+        ];
         for mailbox in &config.mailboxes {
             let source = Source::Configured(Box::new(mailbox.clone()));
             let respond = Respond::new(&mailbox.id, source);
@@ -74,6 +85,8 @@ impl Stage {
             Self::Deliver(..) => "deliver",
             Self::Respond(_, name, _) => name,
             Self::Digest(_) => "digest",
+            Self::Evidence(..) => "evidence",
+            Self::Guard(..) => "guard",
         }
     }
 
@@ -82,7 +95,9 @@ impl Stage {
     fn alone(&self) -> Option<&Parts> {
         match self {
             Self::Schedule(parts) | Self::Respond(parts, ..) | Self::Digest(parts) => Some(parts),
-            Self::Deliver(..) => None,
+            Self::Guard(parts, _) => Some(parts),
+            // Each machine reads the log of its own relay.
+            Self::Deliver(..) | Self::Evidence(..) => None,
         }
     }
 
@@ -120,6 +135,13 @@ impl Stage {
             Self::Digest(parts) => {
                 digest::turn(&parts.store, &parts.config, &parts.keys, now).await.map_err(|error| error.to_string())
             }
+            Self::Evidence(parts, evidence) => {
+                let turn = evidence.turn(&parts.store, &parts.config, &parts.keys, now).await;
+                turn.map_err(|error| error.to_string())
+            }
+            Self::Guard(parts, guard) => {
+                guard.turn(&parts.store, &parts.config, now).await.map_err(|error| error.to_string())
+            }
         }
     }
 
@@ -127,6 +149,7 @@ impl Stage {
     pub fn ways(&self) -> Vec<(String, Option<String>)> {
         match self {
             Self::Deliver(_, deliver) => deliver.ways(),
+            Self::Evidence(_, evidence) => evidence.ways(),
             _ => Vec::new(),
         }
     }

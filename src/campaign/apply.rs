@@ -11,12 +11,13 @@ use serde::Serialize;
 
 use super::audience::{Occasion, Pages, company_zone};
 use super::check::Check;
-use super::templates::reachable;
+use super::templates::{carried, reachable};
 use super::{CampaignError, CampaignFile, Progress, Tally};
 use crate::config::Config;
 use crate::model::act::Act;
 use crate::model::campaign::Start;
 use crate::model::plan::LeftOut;
+use crate::render::TemplateSet;
 use crate::store::{AppliedRevision, NewRevision, Store};
 
 /// What became of one campaign.
@@ -59,7 +60,11 @@ pub async fn apply_all(
     let mut applying = Applying { store, config, act, tally: Tally::new(progress) };
     for file in &check.files.folder.campaigns {
         let revision = running.iter().find(|revision| revision.campaign.id == file.campaign.id);
-        let templates = reachable(&check.files.templates, &file.campaign);
+        let texts = reachable(&check.files.templates, &file.campaign);
+        let files = carried(&check.files.templates, &file.campaign, &texts);
+        let bytes: Vec<_> = files.iter().map(|file| (file.hash(), file.bytes())).collect();
+        store.put_files(&bytes).await?;
+        let templates = TemplateSet::with_manifest(texts, &files);
         applied.push(applying.campaign(file, templates, revision).await?);
     }
     Ok(applied)

@@ -36,6 +36,8 @@ pub enum Part {
     Subject,
     /// The note of a call.
     Note,
+    /// The attachment at this place of the list.
+    Attachment(usize),
     /// The subject of the variant with this id.
     VariantSubject(String),
     /// The template's name of the variant with this id.

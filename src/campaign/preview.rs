@@ -16,7 +16,7 @@ use crate::model::address::Channel;
 use crate::model::campaign::{Campaign, Step, Variant};
 use crate::model::id::ContactId;
 use crate::policy::choice;
-use crate::render::{self, Letter, ListId, MailHead, Rendered, Renderer, Subject, Unsubscribe, merge};
+use crate::render::{self, File, Letter, ListId, MailHead, Rendered, Renderer, Subject, Unsubscribe, merge};
 use crate::store::Client;
 
 /// Stands where a delivery's token will.
@@ -39,6 +39,8 @@ pub struct Preview {
     pub text: String,
     /// Pages, for a fax.
     pub pages: Option<usize>,
+    /// The files that go with it: pictures that stand in it, and what is attached.
+    pub files: Vec<String>,
     /// The message (`.eml`) or the page (`.pdf`).
     #[serde(skip)]
     pub bytes: Vec<u8>,
@@ -90,11 +92,13 @@ pub fn letter(
     };
     let subject =
         letter.subject.map_or(Subject::Thread(first.as_deref().unwrap_or(&campaign.title)), Subject::Template);
-    let rendered = desk.render(&letter, subject)?;
+    let mut rendered = desk.render(&letter, subject)?;
     if wanted.by_fax || step.channel == Channel::Fax {
         return desk.fax(&letter, rendered, variant);
     }
-    desk.mail(rendered, variant)
+    let attached = renderer.attachments(&step.attachments);
+    rendered.attachments = attached.map_err(|(_, why)| CampaignError::Refused(why))?;
+    desk.mail(&step.id, rendered, variant)
 }
 
 /// The variant that was asked for, or the one the contact falls to.
@@ -129,9 +133,9 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// The subject that the letters before this step began, as the client would see it.
+    /// The subject of the last letter before this step that has its own, as the client would see it.
     fn thread(&self, index: usize) -> Result<String, CampaignError> {
-        for step in &self.campaign.steps[..index] {
+        for step in self.campaign.steps[..index].iter().rev() {
             let variant = find_variant(self.campaign, step, None, self.client.contact.id)?;
             let Some(letter) = StepLetter::of(step, variant).filter(|_| step.channel == Channel::Email) else {
                 continue;
@@ -157,13 +161,14 @@ impl Desk<'_> {
         format!("{}/u/{TOKEN}", self.config.web.public_url.trim_end_matches('/'))
     }
 
-    fn mail(&self, rendered: Rendered, variant: Option<&Variant>) -> Result<Preview, CampaignError> {
+    fn mail(&self, step: &str, rendered: Rendered, variant: Option<&Variant>) -> Result<Preview, CampaignError> {
         let Some(to) = &self.client.contact.email else {
             return Err(CampaignError::Refused(format!("{} has no e-mail address", self.client.contact.name)));
         };
         let from_name = paper::signer(self.client, self.campaign, self.config);
         let (url, domain) = (self.opt_out_url(), self.sender.from.domain());
         let (message_id, list) = (format!("{TOKEN}@{domain}"), format!("{}.{domain}", self.campaign.id));
+        let feedback_id = format!("{}:{step}:campaign:{}", self.campaign.id, self.sender.feedback_id);
         let head = MailHead {
             from_name: &from_name,
             from: &self.sender.from,
@@ -178,7 +183,8 @@ impl Desk<'_> {
             list_id: Some(ListId { title: &self.campaign.title, id: &list }),
             unsubscribe: Some(Unsubscribe { url: &url, mailto: None }),
             delivery_token: None,
-            auto_submitted: false,
+            feedback_id: Some(&feedback_id),
+            auto_submitted: self.sender.auto_submitted,
         };
         let mail = render::email(&rendered, &head)?;
         Ok(Preview {
@@ -189,6 +195,7 @@ impl Desk<'_> {
             subject: rendered.subject,
             text: rendered.text,
             pages: None,
+            files: rendered.pictures.iter().chain(&rendered.attachments).map(said).collect(),
             bytes: mail.bytes,
         })
     }
@@ -214,7 +221,13 @@ impl Desk<'_> {
             subject: rendered.subject,
             text: rendered.text,
             pages: Some(page.pages),
+            files: Vec::new(),
             bytes: page.pdf,
         })
     }
+}
+
+/// A file with its size, as the recipient's program shows it.
+fn said(file: &File) -> String {
+    format!("{} ({} kB)", file.name(), file.bytes().len().div_ceil(1024))
 }

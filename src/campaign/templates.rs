@@ -1,13 +1,13 @@
 //! Which templates a campaign's letters are made from: theirs, the layouts, the
 //! footers, and every partial that one of these includes.
 //!
-//! So a revision changes only when something changes that its letters could show.
+//! And which files go with them. So a revision changes only when something changes that its letters could show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::letter::letters;
 use crate::model::campaign::Campaign;
-use crate::render::TemplateSet;
+use crate::render::{File, TemplateSet};
 
 /// The texts of `set` that the letters of `campaign` are made from, by file name.
 pub(super) fn reachable(set: &TemplateSet, campaign: &Campaign) -> BTreeMap<String, String> {
@@ -26,6 +26,20 @@ pub(super) fn reachable(set: &TemplateSet, campaign: &Campaign) -> BTreeMap<Stri
         }
     }
     found
+}
+
+/// The files that those letters carry: the attachments of the steps, and every file that one
+/// of `texts` names.
+pub(super) fn carried<'s>(
+    set: &'s TemplateSet,
+    campaign: &Campaign,
+    texts: &BTreeMap<String, String>,
+) -> Vec<&'s File> {
+    let attached: BTreeSet<&str> =
+        campaign.steps.iter().flat_map(|step| &step.attachments).map(String::as_str).collect();
+    let whole = set.files().filter_map(|(name, file)| Some((name, file.ok()?)));
+    let named = |name: &str| attached.contains(name) || texts.values().any(|text| text.contains(name));
+    whole.filter(|(name, _)| named(name)).map(|(_, file)| file).collect()
 }
 
 /// The name by which a file is included: `partials/signature.sv.md` is `signature`.

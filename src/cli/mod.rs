@@ -11,6 +11,7 @@ mod client;
 mod deliveries;
 mod demo;
 mod digest;
+mod dkim;
 mod doctor;
 mod import;
 mod init;
@@ -102,6 +103,8 @@ enum Command {
     Deliveries(deliveries::Args),
     /// List what came back, and show how a mail is read
     Responses(responses::Args),
+    /// Make a DKIM key, or print what the DNS has to say of those in use
+    Dkim(dkim::Args),
     /// Find out what is wrong with relay, mailbox, gateway, names, disk and database
     Doctor(doctor::Args),
     /// Log in to a relay or a mailbox by OAuth, once, with a person's consent
@@ -183,6 +186,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Command::Tasks(args) => tasks::run(&session, args),
         Command::Deliveries(args) => deliveries::run(&session, args),
         Command::Responses(args) => responses::run(&session, args),
+        Command::Dkim(args) => dkim::run(&session, args),
         Command::Doctor(args) => doctor::run(&session, args),
         Command::Login(args) => login::run(&session, args),
         Command::Backup(args) => backup::run(&session, args),

@@ -91,6 +91,7 @@ fn shown(preview: &Preview, is_written: bool) -> Vec<String> {
     lines.push(format!("To:       {}", tame(&preview.to)));
     lines.push(format!("Subject:  {}", tame(&preview.subject)));
     lines.extend(preview.variant.as_ref().map(|variant| format!("Variant:  {variant}")));
+    lines.extend(preview.files.iter().map(|file| format!("With:     {}", tame(file))));
     lines.extend(preview.pages.map(|pages| format!("Pages:    {pages}")));
     if !is_written {
         lines.push(String::new());

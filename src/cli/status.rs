@@ -4,19 +4,20 @@
 
 mod limits;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::Serialize;
 
 use super::session::block_on;
 use super::{CommandError, Session, deliveries, layout, output, pause};
 use crate::model::delivery::DeliveryState;
 use crate::model::plan::PlanState;
-use crate::store::{DeliveryFilter, DeliveryRow, PauseRow, Status};
+use crate::store::{DeliveryFilter, DeliveryRow, Finding, GuardFinding, PauseRow, Status};
 
 /// How many deliveries that wait for a person are named; the rest is counted.
 const NAMED: usize = 10;
@@ -49,8 +50,29 @@ struct Report<'a> {
     #[serde(flatten)]
     status: &'a Status,
     pauses: &'a [PauseRow],
+    warnings: &'a [Warning],
     waiting: &'a [DeliveryRow],
     limits: &'a [limits::Line],
+}
+
+/// A campaign that comes near a pause.
+#[derive(Serialize)]
+struct Warning {
+    campaign: String,
+    what: String,
+    at: Timestamp,
+}
+
+/// What the guard warned of and has not paused since, the last of each campaign.
+fn warnings(findings: Vec<GuardFinding>) -> Vec<Warning> {
+    let mut last: BTreeMap<String, GuardFinding> = BTreeMap::new();
+    for finding in findings {
+        last.insert(finding.campaign.clone(), finding);
+    }
+    let warned = last.into_values().filter(|finding| finding.verdict == Finding::Warn);
+    warned
+        .map(|finding| Warning { what: finding.excess.to_string(), campaign: finding.campaign, at: finding.at })
+        .collect()
 }
 
 /// Runs the command.
@@ -64,10 +86,19 @@ pub(super) fn run(session: &Session, _args: Args) -> Result<ExitCode, CommandErr
         let waits = vec![DeliveryState::Uncertain, DeliveryState::Held];
         let filter = DeliveryFilter { states: waits, ..Default::default() };
         let waiting = store.deliveries(&filter, 1000).await.context("cannot list what waits")?;
+        let begin = now.checked_sub((i64::from(config.guard.days) * 24).hours()).unwrap_or(now);
+        let warnings = warnings(store.guard_findings(begin).await.context("cannot list the guard's findings")?);
         let limits = limits::read(&store, &config, now).await.context("cannot read the limits")?;
         store.close().await;
         let campaigns = status.campaigns().into_iter().map(|id| campaign(&status, id)).collect();
-        let report = Report { campaigns, status: &status, pauses: &pauses, waiting: &waiting, limits: &limits };
+        let report = Report {
+            campaigns,
+            status: &status,
+            pauses: &pauses,
+            warnings: &warnings,
+            waiting: &waiting,
+            limits: &limits,
+        };
         if session.json {
             output::json(&report)?;
         } else {
@@ -106,6 +137,7 @@ fn print(report: &Report<'_>, now: Timestamp, zone: &TimeZone) -> io::Result<()>
     let review = if report.status.to_review > 0 { ": outreachd responses list --review" } else { "" };
     writeln!(out, "To review     {}{review}", layout::counted(report.status.to_review, "response"))?;
     writeln!(out, "Open tasks    {}", report.status.open_tasks)?;
+    print_warnings(&mut out, report.warnings, zone)?;
     print_pauses(&mut out, report.pauses, zone)?;
     limits::print(&mut out, report.limits, zone)
 }
@@ -157,6 +189,18 @@ fn print_waiting(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
     writeln!(out)
 }
 
+fn print_warnings(out: &mut dyn Write, warnings: &[Warning], zone: &TimeZone) -> io::Result<()> {
+    if !warnings.is_empty() {
+        writeln!(out, "Near a pause")?;
+    }
+    for warning in warnings {
+        let line = format!("campaign {} since {}", warning.campaign, layout::moment(warning.at, zone));
+        writeln!(out, "  {}", layout::cut(&line, layout::WIDTH - 2))?;
+        writeln!(out, "    {}", layout::cut(&warning.what, layout::WIDTH - 4))?;
+    }
+    Ok(())
+}
+
 fn print_pauses(out: &mut dyn Write, pauses: &[PauseRow], zone: &TimeZone) -> io::Result<()> {
     // A client who is away for a while is on their own record, not here.
     let (set, away): (Vec<_>, Vec<_>) = pauses.iter().partition(|row| pause::resume_command(&row.scope).is_some());
@@ -164,7 +208,8 @@ fn print_pauses(out: &mut dyn Write, pauses: &[PauseRow], zone: &TimeZone) -> io
     writeln!(out, "{}", format!("Pauses        {nothing}").trim_end())?;
     for row in set {
         let since = layout::moment(row.at, zone);
-        let line = format!("{} since {since}, by {}", pause::in_words(&row.scope), row.actor);
+        let until = row.until.map(|until| format!(" until {}", layout::moment(until, zone))).unwrap_or_default();
+        let line = format!("{} since {since}{until}, by {}", pause::in_words(&row.scope), row.actor);
         writeln!(out, "  {}", layout::cut(&line, layout::WIDTH - 2))?;
         writeln!(out, "    {}", layout::cut(&row.reason, layout::WIDTH - 4))?;
         if let Some(command) = pause::resume_command(&row.scope) {

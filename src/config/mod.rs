@@ -4,6 +4,8 @@
 //! and never stand in the file itself. The strict reader of [`table`] and [`value`]
 //! serves the campaign files too.
 
+pub mod dkim;
+mod guard;
 pub mod keys;
 pub mod limits;
 mod load;
@@ -12,6 +14,7 @@ mod overlay;
 mod preset;
 mod secret;
 pub mod sections;
+mod sender;
 mod servers;
 pub mod shape;
 pub mod table;
@@ -30,11 +33,14 @@ use crate::model::language::Language;
 use crate::model::limit::{Limit, Scope};
 use crate::model::mistake::Mistake;
 use crate::model::text::Line;
+use crate::policy::guard::Rails;
 use crate::policy::providers::Providers;
+use crate::policy::resolve::Unanswered;
 
 pub use load::{ConfigError, load, parse};
 pub use oauth::{OAuth, OAuthFlow, OAuthProvider};
 pub use secret::{SecretError, SecretRef};
+pub use sender::is_aligned;
 pub use timeouts::Timeouts;
 
 /// The whole configuration.
@@ -62,6 +68,8 @@ pub struct Config {
     pub daemon: Daemon,
     /// Who is never to be written to more than once at a time.
     pub limits: Limits,
+    /// When a campaign has gone wrong.
+    pub guard: Rails,
     /// How fast letters leave.
     pub pace: Pace,
 }
@@ -142,6 +150,25 @@ pub struct Sender {
     pub fax: Option<PhoneNumber>,
     /// The telephone number printed on fax pages and letters.
     pub phone: Option<PhoneNumber>,
+    /// The keys that sign its letters; none leaves it to the relay.
+    pub dkim: Vec<Dkim>,
+    /// The SenderId of its Feedback-ID: 5 to 15 characters that never change.
+    pub feedback_id: String,
+    /// Whether its campaigns' letters say `Auto-Submitted: auto-generated`.
+    pub auto_submitted: bool,
+}
+
+/// A DKIM key of a sender, by what the DNS knows of it (RFC 6376 3.1).
+#[derive(Clone, Debug)]
+pub struct Dkim {
+    /// The selector, `2027a`: the record stands at `2027a._domainkey.DOMAIN`.
+    pub selector: String,
+    /// The signing domain: that of the sender's From, one above it or one below it.
+    pub domain: String,
+    /// Where the private key is, in PEM.
+    pub key: SecretRef,
+    /// It signs nothing new, only what it signed before and is tried again.
+    pub retired: bool,
 }
 
 /// `[[relay]]`: a mail server.
@@ -175,8 +202,15 @@ pub struct Relay {
     pub per_minute: Option<u32>,
     /// How long each of its answers is waited for.
     pub timeouts: Timeouts,
+    /// Its Postfix's log, where the relay runs on this machine: it tells of letters whose
+    /// answer was lost.
+    pub log: Option<PathBuf>,
     /// The relay that takes its letters while it cannot be reached.
     pub backup: Option<String>,
+    /// What its provider allows, by its preset; a `[[limit]]` for the relay stands instead of it.
+    pub allowance: Limit,
+    /// How long each of its answers is waited for.
+    pub timeouts: Timeouts,
 }
 
 /// How a connection to a mail server is protected.
@@ -237,6 +271,9 @@ pub struct Mailbox {
     pub oauth: Option<OAuth>,
     /// The folder on the server.
     pub folder: String,
+    /// The folder into which the server puts copies of what its relay takes, where it does:
+    /// it tells of letters whose answer was lost.
+    pub sent: Option<String>,
     /// Seconds between two looks.
     pub poll_s: u64,
 }
@@ -293,11 +330,16 @@ pub struct Limits {
     pub contacts_per_account: u32,
     /// Tries at one delivery before it is rejected; as many as fill four to five days.
     pub attempts: u32,
+    /// What becomes of a mail of which nobody knows whether it left.
+    pub uncertain: Unanswered,
+    /// Hours in which evidence may settle it before that.
+    pub uncertain_after_h: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { contacts_per_account: 1, attempts: crate::policy::retry::MAX_TRIES }
+        let (attempts, uncertain) = (crate::policy::retry::MAX_TRIES, Unanswered::default());
+        Self { contacts_per_account: 1, attempts, uncertain, uncertain_after_h: 24 }
     }
 }
 
@@ -346,7 +388,10 @@ impl Relay {
             per_day: None,
             per_minute: None,
             timeouts: Timeouts::default(),
+            log: None,
             backup: None,
+            allowance: Limit::default(),
+            timeouts: Timeouts::default(),
         }
     }
 }

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::model::limit::{Limit, Rate};
+
 use super::table::Table;
 use super::value::Value;
 use super::{Tls, shape};
@@ -22,8 +24,8 @@ pub(super) struct Preset {
     pub(super) oauth: bool,
     pub(super) sessions: u64,
     pub(super) messages_per_session: u64,
-    pub(super) per_day: Option<u32>,
-    pub(super) per_minute: Option<u32>,
+    per_day: Option<u32>,
+    rate: Option<Rate>,
 }
 
 #[derive(Deserialize)]
@@ -48,7 +50,12 @@ impl Preset {
             ("google", &book.google),
             ("ses", &book.ses),
         ];
-        Some(table.take("preset")?.word(&presets))
+        table.take("preset")?.word(&presets)
+    }
+
+    /// How many it takes, and how fast.
+    pub(super) fn allowance(&self) -> Limit {
+        Limit { per_day: self.per_day, rate: self.rate, ..Limit::default() }
     }
 
     /// Its host; `region` is read where the host is one of a region.
@@ -94,7 +101,10 @@ mod tests {
     fn knows_what_each_provider_allows() {
         let Book { postfix, microsoft365: microsoft, google, ses } =
             toml::from_str(include_str!("presets.toml")).unwrap();
-        assert_eq!((microsoft.sessions, microsoft.per_minute, microsoft.per_day), (3, Some(30), Some(10_000)));
+        assert_eq!(
+            (microsoft.sessions, microsoft.rate, microsoft.per_day),
+            (3, "30/minute".parse().ok(), Some(10_000))
+        );
         assert_eq!((google.host.as_str(), google.per_day), ("smtp.gmail.com", Some(2_000)));
         assert_eq!((ses.per_day, ses.oauth), (None, false));
         assert_eq!((postfix.usual(true), postfix.usual(false)), ((Tls::None, 25), (Tls::Starttls, 587)));

@@ -9,16 +9,20 @@ use std::path::PathBuf;
 
 use toml::de::DeTable;
 
-use crate::model::address::{EmailAddress, PhoneNumber};
+use crate::model::address::EmailAddress;
 use crate::model::language::Language;
+use crate::model::limit::Scope;
 use crate::model::text::Line;
+use crate::policy::resolve::Unanswered;
 
+use super::guard::{GUARD, read_guard};
 use super::limits::{self, Known, read_providers};
+use super::sender;
 use super::servers::{Backup, read_fax, read_mailbox, read_relay};
 use super::shape::{country, is_loopback, listen, url, zone};
 use super::table::{Reader, Table};
 use super::value::Value;
-use super::{Company, Config, Daemon, Database, Digest, Files, Limits, Sender, Web};
+use super::{Company, Config, Daemon, Database, Digest, Files, Limits, Web};
 
 /// Where the configuration stands, and what systemd handed over.
 pub(super) struct Site {
@@ -31,18 +35,16 @@ pub(super) struct Site {
 /// The languages by their codes.
 pub const LANGUAGES: [(&str, Language); 2] = [("sv", Language::Sv), ("en", Language::En)];
 
-const ROOT: [&str; 13] = [
+const ROOT: [&str; 14] = [
     "company", "database", "files", "sender", "relay", "fax", "mailbox", "web", "digest", "daemon", "limits", "limit",
-    "provider",
+    "provider", "guard",
 ];
 const COMPANY: [&str; 5] = ["name", "head", "country", "zone", "language"];
-const SENDER: [&str; 9] =
-    ["id", "legal_name", "postal_address", "from", "reply_to", "bounces", "relay", "fax", "phone"];
-const RELAY: [&str; 17] = [
+const RELAY: [&str; 16] = [
     "id",
-    "backup",
     "preset",
     "region",
+    "backup",
     "host",
     "port",
     "tls",
@@ -53,12 +55,15 @@ const RELAY: [&str; 17] = [
     "hello",
     "sessions",
     "messages_per_session",
-    "per_day",
-    "per_minute",
     "timeouts",
+    "log",
 ];
-const MAILBOX: [&str; 11] =
-    ["id", "maildir", "host", "port", "tls", "ca_file", "username", "password", "oauth", "folder", "poll_s"];
+const MAILBOX: [&str; 12] =
+    ["id", "maildir", "host", "port", "tls", "ca_file", "username", "password", "oauth", "folder", "sent", "poll_s"];
+
+const UNCERTAIN: [(&str, Unanswered); 3] =
+    [("hold", Unanswered::Hold), ("resend", Unanswered::Resend), ("abandon", Unanswered::Abandon)];
+const LIMITS: [&str; 4] = ["contacts_per_account", "attempts", "uncertain", "uncertain_after_h"];
 
 /// Reads the whole configuration; what could not be read is told to `reader`.
 pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &Site) -> Option<Config> {
@@ -73,9 +78,9 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
     let relay_ids: Vec<_> = relays.iter().flatten().map(|relay| relay.id.as_str()).collect();
     let complete = relays.iter().all(Option::is_some);
     check_backups(reader, complete.then_some(&relay_ids[..]), backups.into_inner());
-    let senders = root.need_sections("sender", &SENDER);
+    let senders = root.need_sections("sender", &sender::KEYS);
     let relay_ids = complete.then_some(&relay_ids[..]);
-    let senders = read_each(senders, |table| read_sender(table, country.as_deref(), relay_ids), |s| &s.id);
+    let senders = read_each(senders, |table| sender::read(table, country.as_deref(), relay_ids, site), |s| &s.id);
     let fax = root.section("fax", &["gateway", "base_url", "key", "secret", "poll_s"]);
     let fax = fax.map(|table| read_fax(table, site));
     let mailboxes =
@@ -83,14 +88,17 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
     let web = read_web(root.section("web", &["listen", "public_url"]));
     let digest = read_digest(root.section("digest", &["from", "at"]));
     let daemon = read_daemon(root.section("daemon", &["heartbeat_url", "lease_s"]));
-    let limits = read_limits(root.section("limits", &["contacts_per_account", "attempts"]));
+    let limits = read_limits(root.section("limits", &LIMITS));
+    let guard = read_guard(root.section("guard", &GUARD));
     let known = Known {
         relays: relay_ids.map(<[&str]>::to_vec),
         senders: senders.iter().map(|sender| sender.as_ref().map(|sender| sender.id.as_str())).collect(),
         providers: &read_providers(root.sections("provider", &limits::PROVIDER)),
     };
     let mut pace = limits::read_limits(root.sections("limit", &limits::KEYS), &known);
-    limits::heed_relays(&mut pace, relays.iter().flatten());
+    for relay in relays.iter().flatten().filter(|relay| !relay.allowance.is_empty()) {
+        pace.limits.entry(Scope::Relay(relay.id.clone())).or_insert(relay.allowance);
+    }
     Some(Config {
         company: company?,
         database: database?,
@@ -104,6 +112,7 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
         daemon,
         limits,
         pace,
+        guard,
     })
 }
 
@@ -203,21 +212,6 @@ fn read_files(table: Option<Table<'_>>, site: &Site) -> Files {
     }
 }
 
-fn read_sender(mut table: Table<'_>, country: Option<&str>, relays: Option<&[&str]>) -> Option<(Sender, Range<usize>)> {
-    let id = read_id(&mut table);
-    let legal_name = table.need("legal_name").and_then(|value| value.parse(Line::parse));
-    let postal_address = table.need("postal_address").and_then(|value| value.parse(Line::parse));
-    let from = table.need("from").and_then(|value| value.parse(EmailAddress::parse));
-    let mut address = |key| table.take(key).and_then(|value| value.parse(EmailAddress::parse));
-    let (reply_to, bounces) = (address("reply_to"), address("bounces"));
-    let relay = table.take("relay").and_then(|value| limits::named(value, relays, "relay"));
-    let mut number = |key| table.take(key).and_then(|value| value.parse(|text| PhoneNumber::parse(text, country)));
-    let (fax, phone) = (number("fax"), number("phone"));
-    let (id, span) = id?;
-    let (legal_name, postal_address, from) = (legal_name?, postal_address?, from?);
-    Some((Sender { id, legal_name, postal_address, from, reply_to, bounces, relay, fax, phone }, span))
-}
-
 fn read_web(table: Option<Table<'_>>) -> Web {
     let mut web = Web::default();
     let Some(mut table) = table else { return web };
@@ -258,6 +252,9 @@ fn read_limits(table: Option<Table<'_>>) -> Limits {
     limits.contacts_per_account =
         count("contacts_per_account", limits.contacts_per_account).unwrap_or(limits.contacts_per_account);
     limits.attempts = count("attempts", limits.attempts).unwrap_or(limits.attempts);
+    let hours = count("uncertain_after_h", limits.uncertain_after_h);
+    limits.uncertain_after_h = hours.unwrap_or(limits.uncertain_after_h);
+    limits.uncertain = table.take("uncertain").and_then(|value| value.word(&UNCERTAIN)).unwrap_or_default();
     limits
 }
 

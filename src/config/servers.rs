@@ -49,10 +49,7 @@ pub(super) fn read_relay(
     let mut count = |key, default, most| table.take(key).map_or(Some(default), |value| value.integer(1..=most));
     let sessions = count("sessions", preset.map_or(4, |p| p.sessions), 100);
     let messages = count("messages_per_session", preset.map_or(100, |p| p.messages_per_session), 100_000);
-    let mut limit =
-        |key, preset: Option<u32>| table.take(key).map_or(Some(preset), |value| value.integer(1..=1_000_000).map(Some));
-    let per_day = limit("per_day", preset.and_then(|p| p.per_day));
-    let per_minute = limit("per_minute", preset.and_then(|p| p.per_minute));
+    let log = table.take("log").and_then(Value::text).map(|path| site.locate(path));
     let backup = table.take("backup").and_then(|value| {
         let (span, name) = (value.span(), value.text()?);
         let of = id.as_ref().map(|(id, _)| id.clone());
@@ -73,10 +70,10 @@ pub(super) fn read_relay(
         hello,
         sessions: usize::try_from(sessions?).ok()?,
         messages_per_session: usize::try_from(messages?).ok()?,
-        per_day: per_day?,
-        per_minute: per_minute?,
-        timeouts: timeouts?,
+        log,
         backup,
+        timeouts: timeouts?,
+        allowance: preset.map(Preset::allowance).unwrap_or_default(),
     };
     Some((relay, span))
 }
@@ -125,6 +122,11 @@ pub(super) fn read_mailbox(mut table: Table<'_>, site: &Site, key_file: &Path) -
     let name = id.as_ref().map(|(id, _)| id.as_str());
     let login = read_login(&mut table, site, key_file, Purpose::Mailbox, (name, is_imap));
     let folder = table.take("folder").map_or(Some("INBOX".into()), Value::text);
+    let sent = table.take("sent");
+    if let Some(value) = sent.as_ref().filter(|_| !is_imap) {
+        value.report("is a folder of an IMAP server, and this mailbox is none");
+    }
+    let sent = sent.and_then(Value::text);
     let poll = table.take("poll_s").map_or(Some(30), |value| value.integer(1..=86_400));
     let (id, span) = id?;
     let (port, tls) = (endpoint.port.unwrap_or(993), endpoint.tls?);
@@ -140,6 +142,7 @@ pub(super) fn read_mailbox(mut table: Table<'_>, site: &Site, key_file: &Path) -
         password: login.password,
         oauth: login.oauth,
         folder: folder?,
+        sent,
         poll_s: poll?,
     };
     Some((mailbox, span))

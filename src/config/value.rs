@@ -159,6 +159,17 @@ impl<'r> Value<'r> {
         T::try_from(number?).ok()
     }
 
+    /// `true` or `false`; a variable's text is read as one.
+    pub fn boolean(self) -> Option<bool> {
+        match &self.value {
+            DeValue::Boolean(value) => Some(*value),
+            DeValue::String(text) if self.is_override() && matches!(text.trim(), "true" | "false") => {
+                Some(text.trim() == "true")
+            }
+            _ => self.expected("true or false"),
+        }
+    }
+
     /// A factor such as `1.5`, in percent.
     pub fn percent(self, range: RangeInclusive<u32>) -> Option<u32> {
         let written = match &self.value {

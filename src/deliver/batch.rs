@@ -40,6 +40,7 @@ impl Batch {
         Materials {
             config: &deliver.config,
             keys: &deliver.keys,
+            signers: &deliver.signers,
             claimed,
             client: claimed.row.contact.and_then(|id| self.clients.get(&id)),
             edition: claimed.row.revision.and_then(|id| self.editions.get(&id)).map(Arc::as_ref),

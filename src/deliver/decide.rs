@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::refused;
 use crate::model::address::Channel;
 use crate::model::campaign::{Campaign, Late};
-use crate::model::delivery::{DeliveryState, Outcome, Purpose};
+use crate::model::delivery::{DeliveryState, Outcome};
 use crate::model::id::AttemptId;
 use crate::model::response::{Bounce, FaxResult, ResponseKind};
 use crate::model::suppression::{Reason, Scope};
@@ -18,7 +19,7 @@ use crate::policy::fax_retry::{self, FaxNext};
 use crate::policy::late::{self, LateDecision};
 use crate::policy::retry::{self, Retry};
 use crate::policy::{bounce, window};
-use crate::store::{AttemptState, Claimed, Client, Consequence, DeliveryRow, Finish, PauseScope, Release};
+use crate::store::{AttemptState, Claimed, Client, Consequence, DeliveryRow, Finish, Release};
 use crate::transport::fax::FaxStatus;
 use crate::transport::{Reply, Verdict};
 
@@ -129,7 +130,8 @@ pub(super) fn mail(
             Finish { consequences: line.into_iter().collect(), ..finish(AttemptState::Accepted, Some(reply), None) }
         }
         Verdict::Retry(reply) => {
-            again(row, finish(AttemptState::Retry, Some(reply), Some("refused_for_now".into())), around)
+            let next = again(row, finish(AttemptState::Retry, Some(reply), Some("refused_for_now".into())), around);
+            Finish { consequences: refused::by_google(row, reply, around), ..next }
         }
         Verdict::Rejected(reply) => {
             let kind = bounce::classify(reply.code, reply.enhanced.as_deref(), &reply.text);
@@ -204,11 +206,7 @@ fn rejected(row: &DeliveryRow, kind: Bounce, reply: &Reply, around: Surroundings
             around,
         ));
     } else if kind == Bounce::Policy {
-        if let Some((_, domain)) = folded.rsplit_once('@').filter(|_| row.purpose == Purpose::Campaign) {
-            let scope = PauseScope::Domain(domain.to_owned());
-            list.push(Consequence::Pause { scope, reason: format!("its server refuses us: {reply}"), until: None });
-        }
-        list.extend(task(row, TaskKind::Operate, "a server refuses us, not the address", around));
+        list.extend(refused::by_policy(row, reply, around));
     }
     list
 }
@@ -308,7 +306,7 @@ fn touch(row: &DeliveryRow, direction: Direction, kind: String, summary: String)
 }
 
 /// A task about this delivery's client: the owner's, or the operator's.
-fn task(row: &DeliveryRow, kind: TaskKind, note: &str, around: Surroundings<'_>) -> Option<Consequence> {
+pub(super) fn task(row: &DeliveryRow, kind: TaskKind, note: &str, around: Surroundings<'_>) -> Option<Consequence> {
     let user = around.client.and_then(|client| client.account.owner).filter(|_| kind != TaskKind::Operate);
     let name =
         around.client.map(|client| format!("{}, {}: ", client.contact.name, client.account.name)).unwrap_or_default();
@@ -324,7 +322,7 @@ fn task(row: &DeliveryRow, kind: TaskKind, note: &str, around: Surroundings<'_>)
     })
 }
 
-fn today(around: Surroundings<'_>) -> Date {
+pub(super) fn today(around: Surroundings<'_>) -> Date {
     let zone = around.client.and_then(|client| client.owner.as_ref()).map_or("UTC", |owner| owner.zone.as_str());
     TimeZone::get(zone).unwrap_or(TimeZone::UTC).to_datetime(around.now).date()
 }

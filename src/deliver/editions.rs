@@ -31,7 +31,12 @@ impl Editions {
         }
         let revision = store.get_revision(id).await?;
         let texts = store.template_texts(&revision).await?;
-        let renderer = Renderer::new(&TemplateSet::from_map(texts)).map_err(|mistakes| StoreError::Absent {
+        let mut set = TemplateSet::from_map(texts);
+        let listed = set.listed();
+        let hashes: Vec<_> = listed.iter().map(|(_, hash)| hash.as_str()).collect();
+        let stored = store.files(&hashes).await?;
+        set.add_stored(&stored).map_err(|name| StoreError::Absent { what: "whole file", key: name })?;
+        let renderer = Renderer::new(&set).map_err(|mistakes| StoreError::Absent {
             what: "readable template",
             key: mistakes.first().map_or_else(String::new, |m| m.template.clone()),
         })?;

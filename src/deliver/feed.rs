@@ -113,7 +113,7 @@ impl Feed {
 
     /// The next letter; none once the lane is empty, the turn long enough, or we are stopping.
     pub(super) async fn next(&self) -> Option<Due> {
-        if self.deliver.stop.is_cancelled() || self.ended.load(Ordering::Acquire) {
+        if self.is_over() {
             return None;
         }
         let mut stock = self.stock.lock().await;
@@ -130,6 +130,11 @@ impl Feed {
     /// A letter that its session could not send and the next one may.
     pub(super) async fn put_back(&self, due: Due) {
         self.stock.lock().await.ready.push_front(due);
+    }
+
+    /// Whether nothing more begins.
+    pub(super) fn is_over(&self) -> bool {
+        self.deliver.stop.is_cancelled() || self.ended.load(Ordering::Acquire)
     }
 
     /// Nothing more begins in this turn.

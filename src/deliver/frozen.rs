@@ -2,7 +2,12 @@
 //!
 //! Rendering is pure, so the same inputs give the same bytes: a later try sends
 //! what the first one would have sent, even if the client's record, the
-//! configuration or the day has changed since.
+//! configuration or the day has changed since. The bytes that are compared hold the
+//! DKIM signatures: a key that was taken out of the configuration between two tries
+//! holds the letter, one that is marked as retired still signs it.
+//!
+//! Fields that were added later have a default, which is what a letter of an earlier
+//! version was rendered with.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -35,6 +40,23 @@ pub(super) struct Frozen {
     pub(super) postal_address: String,
     pub(super) from_fax: Option<PhoneNumber>,
     pub(super) from_phone: Option<PhoneNumber>,
+    #[serde(default)]
+    pub(super) feedback_id: Option<String>,
+    #[serde(default)]
+    pub(super) auto_submitted: Option<bool>,
+    /// The files that go with it, by name; the revision has their bytes.
+    #[serde(default)]
+    pub(super) attachments: Vec<String>,
+    /// The keys that sign it, at the instant of `date`.
+    #[serde(default)]
+    pub(super) dkim: Vec<FrozenKey>,
+}
+
+/// A DKIM key by its place in the DNS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FrozenKey {
+    pub(super) domain: String,
+    pub(super) selector: String,
 }
 
 /// What the subject is made from.

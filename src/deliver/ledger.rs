@@ -3,7 +3,8 @@
 //! Whoever waits here is answered after its commit, never before. While one commit
 //! is under way the next ones gather, so that one fsync serves as many mails as
 //! there are sessions. If a result cannot be written it is kept and tried again,
-//! and no new handoff is let through meanwhile.
+//! and no new handoff is let through meanwhile. Once it is told to stop it does so
+//! for a while only; what it then gives up, the next start finds as uncertain.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::model::act::Act;
@@ -25,6 +27,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// How long a stop waits for results that cannot be written. A full disk stays full, and
+/// the service manager would end us sooner or later, without a word about what is lost.
+const PATIENCE_AT_STOP: Duration = Duration::from_secs(20);
 
 /// Why a body may not leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +50,7 @@ enum Request {
 pub(super) struct Receipt(Option<oneshot::Receiver<()>>);
 
 impl Receipt {
-    /// Returns when the result is written, however long that takes.
+    /// Returns when the result is written, or given up at a stop.
     pub(super) async fn written(self) {
         if let Some(answer) = self.0 {
             // The writer answers or is gone with the process; then the restart finds a handoff.
@@ -60,10 +66,10 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn start(store: Store, clock: Clock, daemon: DaemonId) -> Self {
+    pub(super) fn start(store: Store, clock: Clock, daemon: DaemonId, stop: CancellationToken) -> Self {
         let (requests, inbox) = mpsc::channel(MOST);
         let healthy = Arc::new(AtomicBool::new(true));
-        let writer = Writer { store, clock, daemon, healthy: Arc::clone(&healthy) };
+        let writer = Writer { store, clock, daemon, stop, healthy: Arc::clone(&healthy) };
         Self { requests, healthy, writer: tokio::spawn(writer.run(inbox)) }
     }
 
@@ -89,7 +95,7 @@ impl Ledger {
         Receipt(entered.ok().map(|()| answer))
     }
 
-    /// Commits a result. Returns when it is written, however long that takes.
+    /// Commits a result. Returns when it is written, or given up at a stop.
     pub(super) async fn finish(&self, finish: Finish) {
         self.enter(finish).await.written().await;
     }
@@ -107,6 +113,7 @@ struct Writer {
     store: Store,
     clock: Clock,
     daemon: DaemonId,
+    stop: CancellationToken,
     healthy: Arc<AtomicBool>,
 }
 
@@ -168,8 +175,15 @@ impl Writer {
         tracing::error!("{count} results are kept and tried again, and nothing leaves until they are written: {error}");
         self.healthy.store(false, Ordering::Release);
         let mut pause = FIRST_PAUSE;
+        let mut patience = std::pin::pin!(async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(PATIENCE_AT_STOP).await;
+        });
         loop {
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = &mut patience => return give_up(results, &error),
+            }
             pause = (pause * 2).min(LONGEST_PAUSE);
             let act = Act::stage("deliver", self.clock.now());
             match self.store.exchange(&act, self.daemon, results, &[]).await {
@@ -184,6 +198,17 @@ impl Writer {
         }
         self.healthy.store(true, Ordering::Release);
         tracing::info!("{count} results that had waited are written");
+    }
+}
+
+/// Says what is known and stands nowhere else, for whoever must decide about it.
+fn give_up(results: &[Finish], error: &StoreError) {
+    for Finish { delivery, state, code, .. } in results {
+        let code = code.map(|code| format!(", {code}")).unwrap_or_default();
+        tracing::error!(
+            delivery.id = delivery.0,
+            "delivery {delivery}: its result ({state:?}{code}) could not be written, the next start finds it uncertain: {error}"
+        );
     }
 }
 

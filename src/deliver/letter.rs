@@ -7,19 +7,21 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::editions::Edition;
-use super::frozen::{Frozen, FrozenSubject};
-use crate::config::{Config, Sender};
+use super::frozen::{Frozen, FrozenKey, FrozenSubject};
+use crate::config::dkim::{DkimKey, Signers};
+use crate::config::{Config, Sender, is_aligned};
 use crate::model::address::{Address, EmailAddress, PhoneNumber};
 use crate::model::campaign::From;
 use crate::model::language::Language;
 use crate::model::token::{TokenKeys, TokenPurpose};
-use crate::render::{self, FaxHead, Letter, ListId, MailHead, Subject, Unsubscribe, merge};
+use crate::render::{self, FaxHead, Letter, ListId, MailHead, RenderMistake, Subject, Unsubscribe, merge};
 use crate::store::{Claimed, Client, Handoff};
 
 /// What a letter is made from, read for a whole batch.
 pub(super) struct Materials<'a> {
     pub(super) config: &'a Config,
     pub(super) keys: &'a TokenKeys,
+    pub(super) signers: &'a Signers,
     pub(super) claimed: &'a Claimed,
     pub(super) client: Option<&'a Client>,
     pub(super) edition: Option<&'a Edition>,
@@ -64,11 +66,13 @@ impl Materials<'_> {
                 .as_ref()
                 .map(|url| Unsubscribe { url, mailto: frozen.opt_out_mail.as_deref() }),
             delivery_token: Some(&token),
-            auto_submitted: frozen.template.is_none(),
+            feedback_id: frozen.feedback_id.as_deref(),
+            auto_submitted: frozen.auto_submitted.unwrap_or(frozen.template.is_none()),
         };
         let mail = match (&frozen.template, self.edition) {
             (Some(template), Some(edition)) => {
-                let letter = self.letter(template, &frozen, edition)?;
+                let mut letter = self.letter(template, &frozen, edition)?;
+                letter.attachments = edition.renderer.attachments(&frozen.attachments).map_err(|(_, why)| why)?;
                 render::email(&letter, &head)
             }
             _ => {
@@ -76,8 +80,30 @@ impl Materials<'_> {
                 render::plain(text("subject"), text("text"), frozen.data.get("html").and_then(Value::as_str), &head)
             }
         };
-        let mail = mail.map_err(|error| error.to_string())?;
+        let keys = self.signing_keys(&frozen)?;
+        let mail = mail.and_then(|mail| render::sign(mail, &keys, frozen.date)).map_err(|error| error.to_string())?;
         self.outgoing(frozen, relay, mail.bytes, mail.sha256, token)
+    }
+
+    /// The keys that signed it at first, or that will.
+    fn signing_keys(&self, frozen: &Frozen) -> Result<Vec<&DkimKey>, String> {
+        let find = |key: &FrozenKey| {
+            self.signers.find(&key.domain, &key.selector).ok_or_else(|| {
+                format!(
+                    "it was signed with the DKIM key `{}` of {}, which the configuration no longer has; \
+                     bring it back with `retired = true`",
+                    key.selector, key.domain
+                )
+            })
+        };
+        frozen.dkim.iter().map(find).collect()
+    }
+
+    /// The keys that sign a fresh letter from `from`.
+    fn fresh_keys(&self, sender: &Sender, from: &EmailAddress) -> Vec<FrozenKey> {
+        let keys = self.signers.active(&sender.id).filter(|key| is_aligned(from.domain(), key.domain()));
+        let frozen = |key: &DkimKey| FrozenKey { domain: key.domain().into(), selector: key.selector().into() };
+        keys.map(frozen).collect()
     }
 
     /// Renders a fax; the error is the reason it is held for.
@@ -109,14 +135,13 @@ impl Materials<'_> {
     }
 
     fn letter(&self, template: &str, frozen: &Frozen, edition: &Edition) -> Result<render::Rendered, String> {
-        let subject = match &frozen.subject {
-            FrozenSubject::Template(template) => Subject::Template(template),
-            FrozenSubject::Thread(first, _) => Subject::Thread(first),
+        let subject = match (&frozen.subject, frozen.data.get("subject").and_then(Value::as_str)) {
+            (FrozenSubject::Thread(first, _), _) => Subject::Thread(first),
+            (FrozenSubject::Template(_), Some(subject)) => Subject::Rendered(subject),
+            (FrozenSubject::Template(source), None) => Subject::Template(source),
         };
         let letter = Letter { template, subject, data: &frozen.data, language: frozen.language };
-        edition.renderer.letter(&letter).map_err(|mistake| {
-            format!("letter `{template}`: {}", mistake.mistake(std::path::Path::new("templates")).message)
-        })
+        edition.renderer.letter(&letter).map_err(|mistake| in_words(template, mistake))
     }
 
     fn outgoing(
@@ -222,16 +247,27 @@ impl Materials<'_> {
             postal_address: sender.postal_address.to_string(),
             from_fax: sender.fax.clone(),
             from_phone: sender.phone.clone(),
+            feedback_id: Some(self.feedback_id(campaign.id.as_str(), &step.id, sender)?),
+            auto_submitted: Some(sender.auto_submitted),
+            attachments: step.attachments.clone(),
+            dkim: self.fresh_keys(sender, &sender.from),
         };
         // Follow-ups of the thread need the subject as the client saw it, not its template.
-        if let FrozenSubject::Template(_) = frozen.subject {
-            let template = frozen.template.clone().unwrap_or_default();
-            let rendered = self.letter(&template, &frozen, edition)?;
-            if let Some(links) = frozen.data.as_object_mut() {
-                links.insert("subject".into(), Value::String(rendered.subject));
+        if let (FrozenSubject::Template(source), Some(template)) = (&frozen.subject, &frozen.template) {
+            let (subject, data, language) = (Subject::Template(source), &frozen.data, frozen.language);
+            let rendered = edition.renderer.subject(&Letter { template, subject, data, language });
+            let rendered = rendered.map_err(|mistake| in_words(template, mistake))?;
+            if let Some(fields) = frozen.data.as_object_mut() {
+                fields.insert("subject".into(), Value::String(rendered));
             }
         }
         Ok(frozen)
+    }
+
+    /// What Gmail counts complaints by (its own order of fields); nothing of the recipient.
+    fn feedback_id(&self, campaign: &str, step: &str, sender: &Sender) -> Result<String, String> {
+        let purpose = serde_json::to_value(self.claimed.row.purpose).map_err(|error| error.to_string())?;
+        Ok(format!("{campaign}:{step}:{}:{}", purpose.as_str().unwrap_or_default(), sender.feedback_id))
     }
 
     /// The step's own subject, else the thread of the letters before it.
@@ -239,10 +275,18 @@ impl Materials<'_> {
         if let Some(template) = own {
             return FrozenSubject::Template(template);
         }
-        let ids = self.thread.iter().map(|(message_id, _)| message_id.clone()).collect();
-        let before = self.thread.iter().filter_map(|(_, frozen)| serde_json::from_str::<Frozen>(frozen).ok());
-        let first =
-            before.into_iter().find_map(|frozen| frozen.data.get("subject").and_then(Value::as_str).map(str::to_owned));
+        let mut ids: Vec<String> = Vec::new();
+        let mut first = None;
+        for (message_id, frozen) in self.thread {
+            let before = serde_json::from_str::<Frozen>(frozen).ok();
+            let begun = before.filter(|before| matches!(before.subject, FrozenSubject::Template(_)));
+            // A letter with a subject of its own began a new thread; what came before is another's.
+            if let Some(begun) = begun {
+                first = begun.data.get("subject").and_then(Value::as_str).map(str::to_owned);
+                ids.clear();
+            }
+            ids.push(message_id.clone());
+        }
         FrozenSubject::Thread(first.unwrap_or_else(|| title.to_owned()), ids)
     }
 
@@ -251,6 +295,7 @@ impl Materials<'_> {
         let sender = self.sender()?;
         let from = self.config.digest.from.clone().unwrap_or_else(|| sender.from.clone());
         let payload = self.claimed.payload.as_deref().ok_or("it was never composed")?;
+        let dkim = self.fresh_keys(sender, &from);
         Ok(Frozen {
             date: self.now,
             zone: self.config.company.zone.clone(),
@@ -272,8 +317,17 @@ impl Materials<'_> {
             postal_address: sender.postal_address.to_string(),
             from_fax: None::<PhoneNumber>,
             from_phone: None,
+            feedback_id: None,
+            auto_submitted: Some(true),
+            attachments: Vec::new(),
+            dkim,
         })
     }
+}
+
+/// Why a letter cannot be rendered.
+fn in_words(template: &str, mistake: RenderMistake) -> String {
+    format!("letter `{template}`: {}", mistake.mistake(std::path::Path::new("templates")).message)
 }
 
 /// `address` with `+token` before its `@`; without it where the local part would grow beyond

@@ -1,8 +1,9 @@
 //! The mail lanes: each session of a relay takes letter by letter from its feed.
 //!
-//! A session is a task of its own. The result of a letter is written with the handoff of
-//! the next one, and that commit is under way together with MAIL, RCPT and DATA; the body
-//! leaves when both are done. So there is one handoff a session of which nobody knows, never two.
+//! A session is a task of its own. While a letter's commands and its handoff's commit are
+//! under way the next letter is rendered, so that the result of the one and the handoff of
+//! the other are written in one commit. The body leaves when both are done. So there is one
+//! handoff a session whose end nobody knows, never two.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -109,12 +110,28 @@ impl Deliver {
     }
 }
 
+/// A letter that is ready to leave.
+struct Ready {
+    due: Due,
+    outgoing: Outgoing,
+}
+
 /// How a letter's transaction ended.
 enum Sent {
-    /// With a result; the session may go on if it is usable. Behind it, when it is written.
+    /// With a result; behind it, when that is written.
     Told(Receipt),
-    /// Without one: the letter was given back, or is to be.
+    /// Without one: it was given back.
     Returned,
+    /// The session had grown old: a new one takes the letter.
+    Again(Box<Ready>),
+}
+
+/// What a session keeps from letter to letter.
+struct Course {
+    /// The next letter, rendered while the one before was on its way.
+    next: Option<Ready>,
+    /// When the last result is written.
+    last: Option<Receipt>,
 }
 
 impl Work {
@@ -130,43 +147,70 @@ impl Work {
 
     /// One session: letter by letter, until the feed ends or the relay is away.
     async fn session(self: Arc<Self>) {
-        let mut last: Option<Receipt> = None;
-        loop {
+        let mut course = Course { next: self.prepare().await, last: None };
+        while course.next.is_some() {
             let places = self.deliver.slots.take(&self.keys).await;
-            if !self.letters(&places, &mut last).await {
+            if !self.letters(&places, &mut course).await {
                 break;
             }
         }
+        if let Some(ready) = course.next {
+            self.feed.put_back(ready.due).await;
+        }
         // The ledger writes in order: after the last result all are written.
-        if let Some(receipt) = last {
+        if let Some(receipt) = course.last {
             receipt.written().await;
         }
     }
 
     /// Letters of one session, until there is none, or until others have waited for its
     /// place for long enough; says whether it was for the others.
-    async fn letters(&self, places: &Places, last: &mut Option<Receipt>) -> bool {
+    async fn letters(&self, places: &Places, course: &mut Course) -> bool {
         let (mut open, mut sent): (Option<Open>, usize) = (None, 0);
-        while let Some(due) = self.feed.next().await {
-            let Some(outgoing) = self.outgoing(&due) else { continue };
-            let Some(mut by) = self.connected(open.take(), due.begun.is_some()).await else {
-                self.feed.put_back(due).await;
-                return false;
+        while let Some(ready) = course.next.take() {
+            let has_begun = ready.due.begun.is_some();
+            let connected = if self.feed.is_over() { None } else { self.connected(open.take(), has_begun).await };
+            let Some(mut by) = connected else {
+                course.next = Some(ready);
+                break;
             };
-            if let Sent::Told(receipt) = self.send(&mut by, due, outgoing).await {
-                *last = Some(receipt);
-            }
+            self.take_course(&mut by, ready, course).await;
             sent += 1;
             open = Some(by).filter(|by| by.session.is_usable());
             if sent >= LETTERS_PER_TURN && places.are_wanted() {
                 break;
             }
         }
-        let is_for_others = sent >= LETTERS_PER_TURN;
         if let Some(by) = open {
             by.park();
         }
-        is_for_others
+        sent >= LETTERS_PER_TURN
+    }
+
+    /// Sends a letter, and keeps what becomes of it and of the next one.
+    async fn take_course(&self, by: &mut Open, ready: Ready, course: &mut Course) {
+        let (sent, next) = self.send(by, ready).await;
+        course.next = next;
+        match sent {
+            Sent::Told(receipt) => course.last = Some(receipt),
+            Sent::Returned => {}
+            // Its handoff stands, so it goes before all others: there is never a second one.
+            Sent::Again(ready) => {
+                if let Some(other) = course.next.replace(*ready) {
+                    self.feed.put_back(other.due).await;
+                }
+            }
+        }
+    }
+
+    /// The next letter that may leave, rendered.
+    async fn prepare(&self) -> Option<Ready> {
+        loop {
+            let due = self.feed.next().await?;
+            if let Some(outgoing) = self.outgoing(&due) {
+                return Some(Ready { due, outgoing });
+            }
+        }
     }
 
     /// What leaves for a letter, unless a rule or a mistake keeps it here.
@@ -196,18 +240,19 @@ impl Work {
         self.deliver.connected(&self.relay, open, most, has_begun).await
     }
 
-    /// One transaction: the commands and the handoff's commit side by side, then the body.
-    async fn send(&self, by: &mut Open, due: Due, outgoing: Outgoing) -> Sent {
+    /// One transaction: the commands, the handoff's commit and the next letter's rendering side
+    /// by side, then the body. Gives the next letter too.
+    async fn send(&self, by: &mut Open, ready: Ready) -> (Sent, Option<Ready>) {
         let (session, relay) = (&mut by.session, by.relay.as_ref());
-        let Outgoing { bytes, return_path, handoff, token, .. } = outgoing;
-        let handoff = Handoff { relay: relay.id.clone(), ..handoff };
-        let envid = format!("d{token}");
-        let to = &due.claimed.row.address;
-        let eight_bit = smtp::has_eight_bits(&bytes);
-        let envelope = Envelope { from: &return_path, to, size: bytes.len(), eight_bit, envid: Some(&envid) };
-        if let Err(refused) = smtp::check_message(&bytes) {
-            return self.finish(relay, &due, due.begun, &refused).await;
+        let Ready { due, outgoing } = &ready;
+        if let Err(refused) = smtp::check_message(&outgoing.bytes) {
+            return (self.finish(relay, due, due.begun, &refused).await, self.prepare().await);
         }
+        let handoff = Handoff { relay: relay.id.clone(), ..outgoing.handoff.clone() };
+        let envid = format!("d{}", outgoing.token);
+        let (from, to) = (outgoing.return_path.as_str(), due.claimed.row.address.as_str());
+        let (size, eight_bit) = (outgoing.bytes.len(), smtp::has_eight_bits(&outgoing.bytes));
+        let envelope = Envelope { from, to, size, eight_bit, envid: Some(&envid) };
         let (is_fresh, has_answered) = (session.sent() == 0, AtomicBool::new(false));
         let commands = async {
             let answers = session.begin(&envelope).await;
@@ -221,22 +266,22 @@ impl Work {
             };
             (begun, has_answered.load(Ordering::Acquire))
         };
-        let (answers, (begun, is_new)) = tokio::join!(commands, commit);
+        let (answers, (begun, is_new), next) = tokio::join!(commands, commit, self.prepare());
         let attempt = match begun {
             Ok(attempt) => attempt,
-            Err(no) => return self.keep_back(relay, due, no).await,
+            Err(no) => return (self.keep_back(relay, ready.due, no).await, next),
         };
         if let Err(verdict) = answers {
-            return self.not_begun(relay, due, attempt, is_fresh, verdict).await;
+            return (self.not_begun(relay, ready, attempt, is_fresh, verdict).await, next);
         }
         // A relay may take minutes to answer, and a client who opted out meanwhile is right.
         // After a 354 only a broken connection takes the message back (RFC 5321 4.1.1.4).
-        if !is_new && let Some(no) = self.look_again(&due).await {
-            return self.keep_back(relay, due, no).await;
+        if !is_new && let Some(no) = self.look_again(due).await {
+            return (self.keep_back(relay, ready.due, no).await, next);
         }
-        let verdict = session.body(&bytes).await;
+        let verdict = session.body(&outgoing.bytes).await;
         self.cool_if_busy(relay, &verdict);
-        self.finish(relay, &due, Some(attempt), &verdict).await
+        (self.finish(relay, due, Some(attempt), &verdict).await, next)
     }
 
     /// Why a letter may not leave after all, although its handoff is committed.
@@ -266,17 +311,24 @@ impl Work {
 
     /// A letter whose handoff stands and whose commands the relay did not take: nothing of its
     /// body has left, so this is never uncertain.
-    async fn not_begun(&self, relay: &Relay, due: Due, attempt: AttemptId, is_fresh: bool, verdict: Verdict) -> Sent {
+    async fn not_begun(
+        &self,
+        relay: &Relay,
+        mut ready: Ready,
+        attempt: AttemptId,
+        is_fresh: bool,
+        verdict: Verdict,
+    ) -> Sent {
         match &verdict {
             // A session that had grown old says nothing about this letter: a new one takes it.
             Verdict::NotSent(_) if !is_fresh => {
                 // Its handoff names a stand-in, which the new one would not be.
                 if relay.id != self.relay.id {
-                    self.release(back(&due.claimed));
+                    self.release(back(&ready.due.claimed));
                     return Sent::Returned;
                 }
-                self.feed.put_back(Due { begun: Some(attempt), ..due }).await;
-                return Sent::Returned;
+                ready.due.begun = Some(attempt);
+                return Sent::Again(Box::new(ready));
             }
             // A new session that ends at this letter may end at it again: the try counts, so that
             // a letter the relay cannot stomach does not stand before all others for ever.
@@ -287,7 +339,7 @@ impl Work {
             }
             _ => self.cool_if_busy(relay, &verdict),
         }
-        self.finish(relay, &due, Some(attempt), &verdict).await
+        self.finish(relay, &ready.due, Some(attempt), &verdict).await
     }
 
     /// A 421 asks for quiet (RFC 5321 4.2.1).

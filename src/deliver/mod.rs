@@ -24,6 +24,7 @@ mod lanes;
 mod ledger;
 mod letter;
 mod mail;
+mod refused;
 mod relays;
 mod rests;
 mod slots;
@@ -36,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::dkim::{DkimError, Signers};
 use crate::model::act::Act;
 use crate::model::id::DaemonId;
 use crate::model::token::TokenKeys;
@@ -54,6 +56,9 @@ pub enum DeliverError {
     /// A relay of the configuration cannot be used as it is written.
     #[error("cannot use a relay: {0}")]
     Relay(#[from] crate::transport::smtp::SetupError),
+    /// A DKIM key of the configuration cannot sign.
+    #[error("cannot sign letters: {0}")]
+    Dkim(#[from] DkimError),
     /// The fax gateway of the configuration cannot be used as it is written.
     #[error("cannot use the fax gateway: {0}")]
     Gateway(#[from] crate::transport::fax::FaxError),
@@ -72,6 +77,7 @@ pub struct Deliver {
     stop: CancellationToken,
     ledger: Ledger,
     editions: editions::Editions,
+    signers: Signers,
     mail: relays::Relays,
     fax: fax::Line,
     rests: Rests,
@@ -79,13 +85,15 @@ pub struct Deliver {
     turns: budget::Turns,
     /// A turn failed, perhaps one before a reload: what it had claimed must be set free.
     unclean: AtomicBool,
+    /// A turn came back with an error: what it left handed off must be taken back.
+    came_back: AtomicBool,
 }
 
 impl Deliver {
     /// The stage for one daemon. When `stop` is cancelled it begins nothing new.
     ///
     /// # Errors
-    /// A relay or the gateway cannot be used as it is configured.
+    /// A relay, the gateway or a DKIM key cannot be used as it is configured.
     pub fn new(
         store: Store,
         config: Arc<Config>,
@@ -95,7 +103,8 @@ impl Deliver {
         stop: CancellationToken,
     ) -> Result<Arc<Self>, DeliverError> {
         Ok(Arc::new(Self {
-            ledger: Ledger::start(store.clone(), clock.clone(), daemon),
+            signers: Signers::load(&config)?,
+            ledger: Ledger::start(store.clone(), clock.clone(), daemon, stop.clone()),
             mail: relays::Relays::new(&config)?,
             fax: fax::Line::new(&config)?,
             editions: editions::Editions::default(),
@@ -103,6 +112,7 @@ impl Deliver {
             slots: slots::Slots::new(&config),
             turns: budget::Turns::default(),
             unclean: AtomicBool::new(true),
+            came_back: AtomicBool::new(false),
             store,
             config,
             keys,
@@ -119,21 +129,25 @@ impl Deliver {
     /// The store does not answer. What was claimed and not begun stays claimed until the
     /// next turn sets it free.
     pub async fn turn(self: &Arc<Self>, now: Timestamp) -> Result<Turn, DeliverError> {
-        if self.unclean.swap(true, Ordering::AcqRel) {
-            self.store.free_claims(self.daemon).await?;
-        }
-        let turn = self.work(now).await?;
-        self.unclean.store(false, Ordering::Release);
-        Ok(turn)
-    }
-
-    async fn work(self: &Arc<Self>, now: Timestamp) -> Result<Turn, DeliverError> {
         let turn = self.poll_faxes(now).await?;
         if !self.ledger.is_healthy() {
             // Results that could not be written are tried again by the ledger; nothing new begins.
             return Ok(Turn { done: turn.done, next_at: earliest(turn.next_at, Some(after(now, COOL_DOWN))) });
         }
-        Ok(turn.and(self.run_lanes(now).await?))
+        // Every session of a turn that came back has ended and every result is written: of what
+        // still stands as handed off no body has left. A turn that was dropped proves nothing.
+        if self.came_back.load(Ordering::Acquire) {
+            self.store.take_back(self.daemon, now).await?;
+            self.came_back.store(false, Ordering::Release);
+        }
+        if self.unclean.swap(true, Ordering::AcqRel) {
+            self.store.free_claims(self.daemon).await?;
+        }
+        let lanes = self.run_lanes(now).await;
+        self.came_back.store(lanes.is_err(), Ordering::Release);
+        let lanes = lanes?;
+        self.unclean.store(false, Ordering::Release);
+        Ok(turn.and(lanes))
     }
 
     /// Leaves a way alone for a while.

@@ -10,6 +10,7 @@ use jiff::{Timestamp, ToSpan};
 use super::DigestError;
 use super::data::{DigestData, LeftOutOf, Letters, Upcoming, Wait, Waiting};
 use super::people::People;
+use super::stopped;
 use crate::config::Config;
 use crate::model::address::Channel;
 use crate::model::campaign::Campaign;
@@ -49,7 +50,8 @@ pub async fn collect(
     let campaigns: BTreeMap<_, _> =
         store.running().await?.into_iter().map(|revision| (revision.campaign.id.clone(), revision.campaign)).collect();
     let letters = store.upcoming_for(Some(user.id), now).await?;
-    let letters = letters.into_iter().filter(|letter| letter.since < until);
+    let letters: Vec<_> = letters.into_iter().filter(|letter| letter.since < until).collect();
+    let stopped = stopped::read(store, &letters, |id| title(&campaigns, id), now).await?;
     let runs = store.left_out_at_start(user.id, from, until).await?;
     Ok(DigestData {
         language: user.language,
@@ -61,10 +63,11 @@ pub async fn collect(
         todos: people.todos(&tasks),
         answers,
         fixes,
+        stopped,
         waiting: waiting(&people, &finished, &held),
         away: people.away(&responses),
         opted_out: people.opted_out(&responses),
-        upcoming: upcoming(letters, &campaigns, &zone, now),
+        upcoming: upcoming(letters.into_iter(), &campaigns, &zone, now),
         left_out: runs
             .into_iter()
             .filter(|run| !run.reasons.is_empty())

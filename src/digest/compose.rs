@@ -3,7 +3,9 @@
 
 use serde::Serialize;
 
-use super::data::{Answer, Away, DigestData, Fix, LeftOutOf, OptedOut, Person, Phone, Todo, Upcoming, Waiting};
+use super::data::{
+    Answer, Away, DigestData, Fix, LeftOutOf, OptedOut, Person, Phone, Stopped, Todo, Upcoming, Waiting,
+};
 use super::sheet::{Entry, Section, Sheet};
 use super::words::{self, Acts, Heading, Words};
 use super::{html, plain};
@@ -142,7 +144,13 @@ fn fixes(words: &dyn Words, data: &DigestData) -> Vec<Entry> {
         let lines = vec![format!("{}.", names.join("; ")), words.wait_line(waiting.wait, waiting.count)];
         Entry { who: Some(words.wait(waiting.wait, waiting.count)), lines, ..Default::default() }
     };
-    data.fixes.iter().map(fix).chain(data.waiting.iter().map(waiting)).collect()
+    let stopped = |stopped: &Stopped| Entry {
+        who: Some(words.stopped(&stopped.campaign)),
+        lines: vec![words.stopped_line(stopped)],
+        ..Default::default()
+    };
+    let stopped = data.stopped.iter().map(stopped);
+    stopped.chain(data.fixes.iter().map(fix)).chain(data.waiting.iter().map(waiting)).collect()
 }
 
 fn away(words: &dyn Words, data: &DigestData) -> Vec<Entry> {
@@ -203,7 +211,7 @@ fn acts(data: &DigestData) -> Acts {
             TaskKind::Fix | TaskKind::Operate => acts.fixes += 1,
         }
     }
-    acts.fixes += data.fixes.len() + data.waiting.len();
+    acts.fixes += data.stopped.len() + data.fixes.len() + data.waiting.len();
     let letters = |one: &&Upcoming| one.channel != Channel::Call;
     acts.on = data.upcoming.iter().filter(letters).map(|one| one.date).min();
     for one in data.upcoming.iter().filter(|one| Some(one.date) == acts.on) {

@@ -7,6 +7,7 @@ use crate::model::language::Language;
 use crate::model::plan::LeftOut;
 use crate::model::response::{Bounce, HumanIntent};
 use crate::model::task::TaskKind;
+use crate::policy::guard::Excess;
 
 /// Everything one digest tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct DigestData {
     pub answers: Vec<Answer>,
     /// What did not arrive, and who left.
     pub fixes: Vec<Fix>,
+    /// Campaigns that wait because they went wrong.
+    pub stopped: Vec<Stopped>,
     /// Letters that wait for a person.
     pub waiting: Vec<Waiting>,
     /// Who is away.
@@ -48,6 +51,7 @@ impl DigestData {
             || !self.todos.is_empty()
             || !self.answers.is_empty()
             || !self.fixes.is_empty()
+            || !self.stopped.is_empty()
             || !self.waiting.is_empty()
             || !self.away.is_empty()
             || !self.opted_out.is_empty()
@@ -173,6 +177,26 @@ pub enum FaxInstead {
     Arrived(DateTime),
     /// It did not arrive either.
     Failed,
+}
+
+/// A campaign that waits because it went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// The campaign's title.
+    pub campaign: String,
+    /// Why.
+    pub why: Stop,
+    /// How many of the owner's letters wait for it.
+    pub letters: usize,
+}
+
+/// Why a campaign waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Too many bounces or complaints.
+    Excess(Excess),
+    /// Google refuses its letters.
+    Google,
 }
 
 /// Letters that wait for a person.

@@ -22,14 +22,15 @@ mod people;
 mod plain;
 mod quote;
 mod sheet;
+mod stopped;
 mod turn;
 mod words;
 
 pub use collect::collect;
 pub use compose::{Digest, compose, layout};
 pub use data::{
-    Answer, Away, DigestData, FaxInstead, Fix, LeftOutOf, Letters, OptedOut, Person, Phone, Todo, Trouble, Upcoming,
-    Wait, Waiting,
+    Answer, Away, DigestData, FaxInstead, Fix, LeftOutOf, Letters, OptedOut, Person, Phone, Stop, Stopped, Todo,
+    Trouble, Upcoming, Wait, Waiting,
 };
 pub use letter::{delivery, link};
 pub use sheet::{Entry, Section, Sheet};

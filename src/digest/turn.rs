@@ -80,12 +80,15 @@ impl Desk<'_> {
         Ok(Turn { done, next_at })
     }
 
-    /// An active manager, or a head who has clients of their own.
+    /// An active manager, or a head who has clients of their own or something to do.
     async fn receives(&self, user: &User) -> Result<bool, DigestError> {
         match user.role {
             _ if !user.active => Ok(false),
             Role::Manager => Ok(true),
-            Role::Head => Ok(self.store.owns_clients(user.id).await?),
+            Role::Head => {
+                let owns = self.store.owns_clients(user.id).await?;
+                Ok(owns || !self.store.tasks(Some(user.id), None).await?.is_empty())
+            }
         }
     }
 

@@ -9,7 +9,7 @@ mod sv;
 
 use jiff::civil::{Date, Time};
 
-use super::data::{Answer, Fix, LeftOutOf, Letters, Todo, Trouble, Upcoming, Wait};
+use super::data::{Answer, Fix, LeftOutOf, Letters, Stopped, Todo, Trouble, Upcoming, Wait};
 use crate::model::language::Language;
 use crate::model::plan::LeftOut;
 use crate::model::response::HumanIntent;
@@ -58,6 +58,8 @@ pub(super) trait Words: Sync {
     fn answer_line(&self, answer: &Answer, phone: Option<&str>, today: Date) -> String;
     fn trouble(&self, trouble: Trouble, enhanced: Option<&str>) -> String;
     fn fix_lines(&self, fix: &Fix, phone: Option<&str>, since: Date, today: Date) -> Vec<String>;
+    fn stopped(&self, campaign: &str) -> String;
+    fn stopped_line(&self, stopped: &Stopped) -> String;
     fn wait(&self, wait: Wait, count: usize) -> String;
     fn wait_line(&self, wait: Wait, count: usize) -> String;
     fn away(&self, back: Option<Date>, today: Date) -> String;

@@ -98,6 +98,9 @@ mod tests {
             relay: None,
             fax: None,
             phone: None,
+            dkim: Vec::new(),
+            feedback_id: "fyrljus".into(),
+            auto_submitted: false,
         }
     }
 
@@ -113,6 +116,7 @@ mod tests {
             password: None,
             oauth: None,
             folder: "INBOX".into(),
+            sent: None,
             poll_s: 30,
         }
     }

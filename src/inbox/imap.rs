@@ -13,6 +13,7 @@ use async_imap::error::Error;
 use async_imap::types::Fetch;
 use async_imap::{Authenticator, Client, Session};
 use futures_util::TryStreamExt;
+use jiff::civil::Date;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
@@ -161,16 +162,7 @@ impl ImapInbox {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Vec<RawMail>, InboxError> {
-        session.get_mut().allow(ANSWER_BYTES);
-        let opened = match timeout(Duration::from_secs(COMMAND_S), session.examine(&self.mailbox.folder)).await {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(Error::No(reason))) => {
-                let (id, folder) = (self.mailbox.id.clone(), self.mailbox.folder.clone());
-                return Err(InboxError::Folder { id, folder, reason: said(&reason) });
-            }
-            Ok(Err(error)) => return Err(self.failed("EXAMINE", error)),
-            Err(_) => return Err(self.timed_out("EXAMINE", COMMAND_S)),
-        };
+        let opened = self.examine(session, &self.mailbox.folder).await?;
         let validity = opened.uid_validity.unwrap_or(0);
         let last = cursor.and_then(parse_cursor).filter(|(known, _)| *known == validity).map_or(0, |(_, uid)| uid);
         let Some(first) = last.checked_add(1).filter(|_| opened.exists > 0) else { return Ok(Vec::new()) };
@@ -192,6 +184,46 @@ impl ImapInbox {
             }
         }
         Ok(mails)
+    }
+
+    /// Which of these mails lie in `folder`, by their places in `sought`. That one is not
+    /// there says nothing: not every server keeps a copy, nor at once.
+    ///
+    /// # Errors
+    /// The mailbox cannot be read now; the next call tries afresh.
+    pub async fn find_sent(&mut self, folder: &str, sought: &[Sought]) -> Result<Vec<usize>, InboxError> {
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => self.log_in().await?,
+        };
+        self.examine(&mut session, folder).await?;
+        let mut found = Vec::new();
+        for (at, one) in sought.iter().enumerate() {
+            let Some(query) = one.query() else { continue };
+            session.get_mut().allow(ANSWER_BYTES);
+            if !self.within("UID SEARCH", BODY_S, session.uid_search(query)).await?.is_empty() {
+                found.push(at);
+            }
+        }
+        self.session = Some(session);
+        Ok(found)
+    }
+
+    async fn examine(
+        &self,
+        session: &mut Session<Wire>,
+        folder: &str,
+    ) -> Result<async_imap::types::Mailbox, InboxError> {
+        session.get_mut().allow(ANSWER_BYTES);
+        match timeout(Duration::from_secs(COMMAND_S), session.examine(folder)).await {
+            Ok(Ok(opened)) => Ok(opened),
+            Ok(Err(Error::No(reason))) => {
+                let (id, folder) = (self.mailbox.id.clone(), folder.to_owned());
+                Err(InboxError::Folder { id, folder, reason: said(&reason) })
+            }
+            Ok(Err(error)) => Err(self.failed("EXAMINE", error)),
+            Err(_) => Err(self.timed_out("EXAMINE", COMMAND_S)),
+        }
     }
 
     /// One message, or its headers alone where it is too large.
@@ -259,6 +291,29 @@ impl Authenticator for Bearer {
     }
 }
 
+/// A mail that may lie among the sent ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sought {
+    /// Its Message-ID, which some servers replace.
+    pub message_id: String,
+    /// The token in its X-Outreachd-Delivery, which they leave alone.
+    pub token: String,
+    /// It left on this day or later.
+    pub since: Date,
+}
+
+impl Sought {
+    /// The search for it (RFC 3501 6.4.4); none where an id would end its string.
+    fn query(&self) -> Option<String> {
+        let fits = |text: &String| text.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
+        let (id, token, since) = (&self.message_id, &self.token, self.since.strftime("%-d-%b-%Y"));
+        [id, token]
+            .into_iter()
+            .all(fits)
+            .then(|| format!("SINCE {since} OR HEADER Message-ID \"{id}\" HEADER X-Outreachd-Delivery \"{token}\""))
+    }
+}
+
 /// The server's own words from async-imap's `code: None, info: Some("...")`, for people to
 /// read and for the log: without addresses, and not long.
 fn said(reason: &str) -> String {
@@ -276,6 +331,22 @@ fn parse_cursor(cursor: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn searches_by_both_ids_and_lets_none_break_out_of_its_string() {
+        let sought = Sought {
+            message_id: "abc@fyrljus.example".into(),
+            token: "abc".into(),
+            since: jiff::civil::date(2027, 3, 1),
+        };
+        assert_eq!(
+            sought.query().as_deref(),
+            Some(r#"SINCE 1-Mar-2027 OR HEADER Message-ID "abc@fyrljus.example" HEADER X-Outreachd-Delivery "abc""#)
+        );
+        for hostile in ["a\" OR ALL", "a\\", "a\r\nb", "å"] {
+            assert_eq!(Sought { message_id: hostile.into(), ..sought.clone() }.query(), None);
+        }
+    }
 
     #[test]
     fn tells_a_servers_words_without_wrapping_and_addresses() {

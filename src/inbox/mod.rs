@@ -1,13 +1,16 @@
-//! The wire inwards: mailboxes that are read, never changed.
+//! The wire inwards: mailboxes, and a relay's log, that are read, never changed.
 //!
 //! An inbox yields raw messages with a stable key each; `respond` reads them.
 //! It sets no flag, moves and deletes nothing, so a person may use the same
 //! mailbox. After a crash or a restored mailbox it may yield a message again:
-//! whoever stores them drops a key that is already there.
+//! whoever stores them drops a key that is already there. What a log and a folder of sent
+//! mail tell of letters whose answer was lost goes to `evidence`.
 
 mod imap;
+mod log;
 mod maildir;
 mod memory;
+mod postfix;
 mod wire;
 
 use std::path::PathBuf;
@@ -16,9 +19,11 @@ use crate::config;
 use crate::config::SecretError;
 use crate::oauth::OAuthError;
 
-pub use imap::ImapInbox;
+pub use imap::{ImapInbox, Sought};
+pub use log::{LogError, LogPage, RelayLog};
 pub use maildir::MaildirInbox;
 pub use memory::MemoryInbox;
+pub use postfix::QueueLine;
 
 /// Bytes of one message that are fetched; of a longer one only the headers are.
 pub const MOST_BYTES: usize = 25 << 20;

@@ -144,6 +144,9 @@ pub struct Step {
     pub late: Option<Late>,
     /// This step's own window, where it differs from the campaign's.
     pub send: Option<Window>,
+    /// Files below the template folder that its mail carries; a fax carries the letter alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<String>,
 }
 
 /// One of a step's variants.

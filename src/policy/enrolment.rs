@@ -168,6 +168,7 @@ mod tests {
             note: None,
             late: None,
             send: None,
+            attachments: Vec::new(),
         };
         Campaign {
             id: "led".into(),

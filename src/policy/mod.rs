@@ -12,6 +12,7 @@ pub mod cron;
 pub mod digest;
 pub mod enrolment;
 pub mod fax_retry;
+pub mod guard;
 pub mod holiday;
 pub mod holidays;
 pub mod late;

@@ -1,6 +1,9 @@
-//! What a person may decide about a delivery that waits for one.
+//! What a person may decide about a delivery that waits for one, and what the company has
+//! decided beforehand about uncertain ones.
 //!
 //! Pure; the store looks at the state again in the transaction that moves it.
+
+use jiff::{SignedDuration, Timestamp};
 
 use crate::model::delivery::DeliveryState;
 
@@ -58,6 +61,41 @@ pub fn may_arrive_twice(state: DeliveryState) -> bool {
     state == DeliveryState::Uncertain
 }
 
+/// `uncertain` in `[limits]`: the company's own word on letters of which nothing came to be known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unanswered {
+    /// They wait for a person.
+    #[default]
+    Hold,
+    /// They are sent once more: rather twice than never.
+    Resend,
+    /// They are given up: rather never than twice.
+    Abandon,
+}
+
+/// The state that the company's word moves an uncertain mail to, and the reason that is written.
+///
+/// `since` is when its last try ended, `tries_unanswered` how many of its tries nobody
+/// answered. It is sent again once only: a relay that swallows each answer would else be
+/// asked for ever.
+pub fn by_policy(
+    word: Unanswered,
+    patience: SignedDuration,
+    since: Timestamp,
+    tries_unanswered: i64,
+    now: Timestamp,
+) -> Option<(DeliveryState, &'static str)> {
+    if now.duration_since(since) < patience {
+        return None;
+    }
+    match word {
+        Unanswered::Hold => None,
+        Unanswered::Resend if tries_unanswered > 1 => None,
+        Unanswered::Resend => Some((DeliveryState::Retry, "uncertain = \"resend\"")),
+        Unanswered::Abandon => Some((DeliveryState::Rejected, "uncertain = \"abandon\"")),
+    }
+}
+
 fn name(state: DeliveryState) -> &'static str {
     match state {
         DeliveryState::Scheduled => "scheduled",
@@ -110,5 +148,21 @@ mod tests {
     fn warns_of_a_second_letter_only_where_the_first_may_have_gone() {
         assert!(may_arrive_twice(DeliveryState::Uncertain));
         assert!(!may_arrive_twice(DeliveryState::Held) && !may_arrive_twice(DeliveryState::Rejected));
+    }
+
+    #[test]
+    fn does_with_an_uncertain_mail_what_the_company_wrote_and_never_resends_twice() {
+        let since: Timestamp = "2027-03-01T08:00:00Z".parse().unwrap();
+        let (patience, hour) = (SignedDuration::from_hours(24), SignedDuration::from_hours(1));
+        let decide = |word, tries, hours: i64| {
+            by_policy(word, patience, since, tries, since + hour * i32::try_from(hours).unwrap()).map(|(to, _)| to)
+        };
+        for word in [Unanswered::Hold, Unanswered::Resend, Unanswered::Abandon] {
+            assert_eq!(decide(word, 1, 23), None, "evidence has its time");
+        }
+        assert_eq!(decide(Unanswered::Hold, 1, 1000), None);
+        assert_eq!(decide(Unanswered::Resend, 1, 24), Some(DeliveryState::Retry));
+        assert_eq!(decide(Unanswered::Resend, 2, 1000), None);
+        assert_eq!(decide(Unanswered::Abandon, 2, 24), Some(DeliveryState::Rejected));
     }
 }

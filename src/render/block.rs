@@ -41,6 +41,15 @@ pub enum Run {
         /// Where it leads; `https`, `http`, `mailto` or `tel` only.
         link: Option<String>,
     },
+    /// A picture; on paper and in the text part its words stand for it.
+    Picture {
+        /// The file below the template folder.
+        file: String,
+        /// What it shows; may be empty.
+        words: String,
+        /// Where it leads, as a text's link.
+        link: Option<String>,
+    },
     /// A line break that the writer asked for.
     Break,
 }
@@ -50,9 +59,19 @@ pub enum Run {
 pub(super) fn flatten(runs: &[Run]) -> Vec<(String, bool)> {
     let mut out: Vec<(String, bool)> = Vec::new();
     for (at, run) in runs.iter().enumerate() {
-        let Run::Text { text, strong, link, .. } = run else {
-            out.push(("\n".to_owned(), false));
-            continue;
+        let (text, strong, link) = match run {
+            Run::Text { text, strong, link, .. } => (text, strong, link),
+            Run::Picture { words, link, .. } => {
+                let shown = link.iter().map(|target| format!(" ({target})")).collect::<String>();
+                if !words.is_empty() || !shown.is_empty() {
+                    out.push((format!("[{words}]{shown}"), false));
+                }
+                continue;
+            }
+            Run::Break => {
+                out.push(("\n".to_owned(), false));
+                continue;
+            }
         };
         out.push((text.clone(), *strong));
         let Some(target) = link else { continue };

@@ -5,7 +5,8 @@
 //! Templates reach nothing but their data and their partials; what they write is
 //! capped, and partials cannot include themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use handlebars::{
     Context, Handlebars, RenderContext, RenderErrorReason, Renderable, Template, TemplateErrorReason, WriteOutput,
@@ -15,12 +16,15 @@ use serde_json::Value;
 use super::callable::{Capped, FirstFilled, Greeting, Slot};
 use super::mention::{self, Outline, blank, find};
 use super::mistake::{MistakeKind, RenderMistake, TemplateMistake};
+use super::picture::Files;
 use super::set::{Kind, TemplateSet};
 use super::shield::{CONTENT, FOOTER, clean, escape_html, shield};
 use crate::model::language::Language;
 use crate::model::mistake::did_you_mean;
 
 const LANGUAGES: [Language; 2] = [Language::Sv, Language::En];
+/// Compiled subjects that are kept; the letters of a thread have none.
+const MAX_LINES: usize = 64;
 const MAX_NESTING: usize = 32;
 /// Partials that one letter may come to include, counted with repetition.
 const MAX_PARTIALS: usize = 1_000;
@@ -37,12 +41,21 @@ pub(super) struct Compiled {
 pub(super) struct Engine {
     files: BTreeMap<(Kind, Option<Language>, String), Compiled>,
     registries: BTreeMap<(Kind, Language), Handlebars<'static>>,
+    /// What can go with a letter.
+    pub(super) beside: Files,
+    /// Subjects that were compiled; a campaign has a few, and each of its letters has one.
+    lines: Mutex<HashMap<String, Arc<Compiled>>>,
 }
 
 impl Engine {
     /// Compiles a set and checks what can be checked without a contact.
     pub(super) fn new(set: &TemplateSet) -> Result<Self, Vec<TemplateMistake>> {
-        let mut engine = Self { files: BTreeMap::new(), registries: BTreeMap::new() };
+        let mut engine = Self {
+            files: BTreeMap::new(),
+            registries: BTreeMap::new(),
+            beside: set.all_files().clone(),
+            lines: Mutex::default(),
+        };
         let mut mistakes = Vec::new();
         for (file, source) in set.iter() {
             let Some((kind, language, name)) = name_of(file) else { continue };
@@ -71,6 +84,16 @@ impl Engine {
         of(Some(language)).or_else(|| of(None))
     }
 
+    /// Where a file is named: in the letter's own templates if it is there, else in any.
+    pub(super) fn naming(&self, letter: &str, name: &str) -> Option<(&Compiled, std::ops::Range<usize>)> {
+        let own = |compiled: &&Compiled| compiled.file.starts_with(&format!("{letter}."));
+        let place = |compiled: &'_ Compiled| compiled.source.find(name).map(|at| at..at + name.len());
+        let all = || self.files.values();
+        let found = all().filter(own).find(|compiled| place(compiled).is_some());
+        let found = found.or_else(|| all().find(|compiled| place(compiled).is_some()))?;
+        Some((found, place(found)?))
+    }
+
     /// Whether the letter has a text of its own in that language.
     pub(super) fn speaks(&self, language: Language, name: &str) -> bool {
         self.files.contains_key(&(Kind::Markdown, Some(language), name.to_owned()))
@@ -97,14 +120,28 @@ impl Engine {
         source: &str,
         data: &Context,
     ) -> Result<String, Vec<RenderMistake>> {
-        let compiled =
-            compile("subject", source).map_err(|found| found.into_iter().map(rendered).collect::<Vec<_>>())?;
+        let compiled = self.line(source)?;
         let mut search = Search::new(language, data.data());
         self.gaps(&mut search, Kind::Text, &compiled, &[]);
         if !search.found.is_empty() {
             return Err(search.found);
         }
         self.write(Kind::Text, language, &compiled, data).map_err(|mistake| vec![mistake])
+    }
+
+    fn line(&self, source: &str) -> Result<Arc<Compiled>, Vec<RenderMistake>> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(compiled) = lines.get(source) {
+            return Ok(Arc::clone(compiled));
+        }
+        let compiled =
+            compile("subject", source).map_err(|found| found.into_iter().map(rendered).collect::<Vec<_>>())?;
+        let compiled = Arc::new(compiled);
+        if lines.len() >= MAX_LINES {
+            lines.clear();
+        }
+        lines.insert(source.to_owned(), Arc::clone(&compiled));
+        Ok(compiled)
     }
 
     fn write(

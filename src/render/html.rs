@@ -64,9 +64,22 @@ fn write_list(start: Option<u64>, items: &[Vec<Block>], out: &mut String) {
 fn inline(runs: &[Run]) -> String {
     let mut out = String::new();
     for run in runs {
-        let Run::Text { text, strong, emphasis, link } = run else {
-            out.push_str("<br>\n");
-            continue;
+        let (text, strong, emphasis, link) = match run {
+            Run::Text { text, strong, emphasis, link } => (text, strong, emphasis, link),
+            Run::Picture { file, words, link } => {
+                let style = "max-width:100%;height:auto;border:0;";
+                let (file, words) = (escape_html(file), escape_html(words));
+                let picture = format!("<img src=\"{file}\" alt=\"{words}\" style=\"{style}\">");
+                out.push_str(&match link {
+                    Some(target) => format!("<a href=\"{}\">{picture}</a>", escape_html(target)),
+                    None => picture,
+                });
+                continue;
+            }
+            Run::Break => {
+                out.push_str("<br>\n");
+                continue;
+            }
         };
         let mut piece = escape_html(text);
         if *emphasis {

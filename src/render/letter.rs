@@ -10,12 +10,16 @@ use serde_json::Value;
 
 use super::block::Block;
 use super::engine::{Engine, Search};
+use super::file::{File, MAX_LETTER_BYTES};
 use super::mention::{blank, find};
 use super::mistake::{MistakeKind, RenderMistake, TemplateMistake};
 use super::set::{Kind, TemplateSet};
 use super::shield::{CONTENT, FOOTER, clean, escape_html};
-use super::{html, markdown, text};
+use super::{html, markdown, picture, text};
 use crate::model::language::Language;
+
+/// How a subject that is an answer already begins: as the standard says, in Swedish, in German.
+const REPLIES: [&str; 3] = ["re:", "sv:", "aw:"];
 
 /// The compiled templates of a revision; cheap to clone.
 #[derive(Clone)]
@@ -43,6 +47,8 @@ pub enum Subject<'a> {
     /// The subject of the thread's first letter as it was rendered: it is data by
     /// now and is not rendered again. "Re: " is put before it.
     Thread(&'a str),
+    /// The subject as it was rendered before, with [`Renderer::subject`].
+    Rendered(&'a str),
 }
 
 /// A rendered letter.
@@ -56,6 +62,10 @@ pub struct Rendered {
     pub text: String,
     /// The letter without layout and footer, for the fax page.
     pub blocks: Vec<Block>,
+    /// The pictures that stand in the HTML part.
+    pub pictures: Vec<File>,
+    /// What is attached; [`Renderer::attachments`] finds it.
+    pub attachments: Vec<File>,
 }
 
 impl Renderer {
@@ -85,6 +95,35 @@ impl Renderer {
         }
     }
 
+    /// The files of these names, to be attached.
+    ///
+    /// # Errors
+    /// For the first that cannot be: which one, and why.
+    pub fn attachments(&self, names: &[String]) -> Result<Vec<File>, (usize, String)> {
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        for (at, name) in names.iter().enumerate() {
+            let file = match self.0.beside.get(name) {
+                Some(Ok(file)) => file,
+                Some(Err(why)) => return Err((at, format!("`{name}` {why}"))),
+                None if !super::file::is_known(name) => {
+                    return Err((at, format!("`{name}` {}", super::file::unknown_ending())));
+                }
+                None => return Err((at, format!("there is no file `{name}` in the template folder"))),
+            };
+            bytes += file.bytes().len();
+            if bytes > MAX_LETTER_BYTES {
+                return Err((at, format!("with `{name}` the letter has more than {} MB", MAX_LETTER_BYTES >> 20)));
+            }
+            found.push(file.clone());
+        }
+        Ok(found)
+    }
+
+    /// The names of the files that letters could be given.
+    pub fn attachable(&self) -> impl Iterator<Item = &str> {
+        self.0.beside.keys().map(String::as_str)
+    }
+
     /// Renders a letter.
     ///
     /// # Errors
@@ -93,10 +132,19 @@ impl Renderer {
         self.try_letter(letter).map_err(|mut mistakes| mistakes.swap_remove(0))
     }
 
+    /// Renders the subject alone.
+    ///
+    /// # Errors
+    /// The first mistake in it.
+    pub fn subject(&self, letter: &Letter<'_>) -> Result<String, RenderMistake> {
+        let line = context(letter).and_then(|data| self.line(letter, &data));
+        line.map_err(|mut mistakes| mistakes.swap_remove(0))
+    }
+
     fn try_letter(&self, letter: &Letter<'_>) -> Result<Rendered, Vec<RenderMistake>> {
         let data = context(letter)?;
         let mut mistakes = self.gaps(letter, data.data());
-        let subject = self.subject(letter, &data).map_err(|found| mistakes.extend(found));
+        let subject = self.line(letter, &data).map_err(|found| mistakes.extend(found));
         let (Ok(subject), true) = (subject, mistakes.is_empty()) else { return Err(mistakes) };
         self.compose(letter, subject, &data).map_err(|mistake| vec![mistake])
     }
@@ -121,11 +169,14 @@ impl Renderer {
         search.found
     }
 
-    fn subject(&self, letter: &Letter<'_>, data: &Context) -> Result<String, Vec<RenderMistake>> {
+    fn line(&self, letter: &Letter<'_>, data: &Context) -> Result<String, Vec<RenderMistake>> {
         let subject = match letter.subject {
             Subject::Template(source) => self.0.render_line(letter.language, source, data)?,
+            Subject::Rendered(subject) => subject.to_owned(),
+            // "Re: " in every language: RFC 5322 3.6.5 knows no other, and mail programs that
+            // count by subject would take "Sv: Re: " for a new thread.
             Subject::Thread(first) => match first.get(..3) {
-                Some(head) if head.eq_ignore_ascii_case("re:") => first.to_owned(),
+                Some(head) if REPLIES.iter().any(|reply| head.eq_ignore_ascii_case(reply)) => first.to_owned(),
                 _ => format!("Re: {first}"),
             },
         };
@@ -158,7 +209,9 @@ impl Renderer {
             true => html,
             false => self.frame(Kind::Html, letter, html.trim_end(), &html::html(&footer), data)?,
         };
-        let rendered = Rendered { subject, html, text, blocks };
+        let (html, pictures) =
+            picture::embed(html, &engine.beside).map_err(|no| self.no_picture(name, &no.name, no.why))?;
+        let rendered = Rendered { subject, html, text, blocks, pictures, attachments: Vec::new() };
         lawful(letter, data.data(), &rendered)?;
         Ok(rendered)
     }
@@ -167,6 +220,14 @@ impl Renderer {
         let source = self.0.render(Kind::Markdown, letter.language, name, data)?;
         let file = self.0.find(Kind::Markdown, letter.language, name).map_or(name, |compiled| &compiled.file);
         markdown::blocks(&source).map_err(|message| RenderMistake::of(file, message))
+    }
+
+    /// A picture that is not there, at the place that names it.
+    fn no_picture(&self, letter: &str, name: &str, why: String) -> RenderMistake {
+        match self.0.naming(letter, name) {
+            Some((at, span)) => RenderMistake::at(&at.file, &at.source, span, MistakeKind::Other(why)),
+            None => RenderMistake::of(&format!("{letter}.md"), why),
+        }
     }
 
     fn frame(
@@ -208,8 +269,6 @@ fn whole_document(html: &str) -> bool {
 
 /// MFL 9 and 20 §§, CAN-SPAM, CASL: who sends, where they live, how to say no.
 fn lawful(letter: &Letter<'_>, data: &Value, rendered: &Rendered) -> Result<(), RenderMistake> {
-    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let (text, html) = (one_line(&rendered.text), one_line(&rendered.html));
     for path in ["sender.legal_name", "sender.postal_address", "links.opt_out"] {
         let names: Vec<String> = path.split('.').map(str::to_owned).collect();
         let value = find(data, &names).filter(|value| !blank(value)).and_then(Value::as_str);
@@ -217,8 +276,9 @@ fn lawful(letter: &Letter<'_>, data: &Value, rendered: &Rendered) -> Result<(), 
             let kind = MistakeKind::Empty { path: path.to_owned() };
             return Err(RenderMistake::at(&format!("{}.md", letter.template), "", 0..0, kind));
         };
-        let value = one_line(&clean(value));
-        for (part, holds) in [("text", text.contains(&value)), ("html", html.contains(&escape_html(&value)))] {
+        let value = clean(value);
+        let (text, html) = (holds(&rendered.text, &value), holds(&rendered.html, &escape_html(&value)));
+        for (part, holds) in [("text", text), ("html", html)] {
             if !holds {
                 let file = format!("layouts/letter.{}", if part == "text" { "txt" } else { "html" });
                 return Err(RenderMistake::of(
@@ -229,4 +289,10 @@ fn lawful(letter: &Letter<'_>, data: &Value, rendered: &Rendered) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Whether `value` stands in `part`, perhaps with other white space between its words.
+fn holds(part: &str, value: &str) -> bool {
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    part.contains(value.trim()) || one_line(part).contains(&one_line(value))
 }

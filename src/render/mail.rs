@@ -9,10 +9,11 @@ use data_encoding::BASE64;
 use jiff::ZonedDateTime;
 use lettre::Message;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
-use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
+use lettre::message::{Attachment, Body, Mailbox, MessageBuilder, MultiPart, SinglePart};
 
+use super::file::File;
 use super::shield::clean;
-use super::{RenderError, Rendered, sha256_hex};
+use super::{RenderError, Rendered, quoted, sha256_hex};
 use crate::model::address::EmailAddress;
 
 /// What stands above a mail's body. Names are tamed here; identifiers must be clean.
@@ -44,8 +45,11 @@ pub struct MailHead<'a> {
     pub unsubscribe: Option<Unsubscribe<'a>>,
     /// The delivery's token, by which a bounce finds it where relays change Message-IDs.
     pub delivery_token: Option<&'a str>,
+    /// `campaign:step:purpose:SenderId` for Gmail's postmaster figures; nothing in it
+    /// tells one recipient from another.
+    pub feedback_id: Option<&'a str>,
     /// `Auto-Submitted: auto-generated` (RFC 3834): it silences holiday replies, so
-    /// it belongs on digests and notices, not on letters.
+    /// it belongs on digests and notices; on letters only where the sender asks for it.
     pub auto_submitted: bool,
 }
 
@@ -87,7 +91,11 @@ impl std::fmt::Debug for Email {
 /// # Errors
 /// An identifier or address that cannot stand in its header.
 pub fn email(rendered: &Rendered, head: &MailHead<'_>) -> Result<Email, RenderError> {
-    plain(&rendered.subject, &rendered.text, Some(&rendered.html), head)
+    let Rendered { subject, html, text, pictures, attachments, .. } = rendered;
+    build(subject, head, |builder| {
+        let body = related(alternative(text, html, head), pictures, head);
+        Ok(builder.multipart(mixed(body, attachments, head))?)
+    })
 }
 
 /// A mail from texts that are composed already: digests and notices.
@@ -95,6 +103,17 @@ pub fn email(rendered: &Rendered, head: &MailHead<'_>) -> Result<Email, RenderEr
 /// # Errors
 /// An identifier or address that cannot stand in its header.
 pub fn plain(subject: &str, text: &str, html: Option<&str>, head: &MailHead<'_>) -> Result<Email, RenderError> {
+    build(subject, head, |builder| match html {
+        Some(html) => Ok(builder.multipart(alternative(text, html, head))?),
+        None => Ok(builder.singlepart(part(ContentType::TEXT_PLAIN, text))?),
+    })
+}
+
+fn build(
+    subject: &str,
+    head: &MailHead<'_>,
+    body: impl FnOnce(MessageBuilder) -> Result<Message, RenderError>,
+) -> Result<Email, RenderError> {
     let mut builder = Message::builder()
         // A placeholder: without one lettre reads the clock. The true Date replaces it below.
         .date(SystemTime::UNIX_EPOCH)
@@ -107,27 +126,68 @@ pub fn plain(subject: &str, text: &str, html: Option<&str>, head: &MailHead<'_>)
     for value in identifiers(head)? {
         builder = builder.raw_header(value);
     }
-    let text = part(ContentType::TEXT_PLAIN, text);
-    let mut message = match html {
-        Some(html) => {
-            let boundary = format!("=_{}", &sha256_hex(head.boundary_seed.as_bytes())[..32]);
-            let parts = MultiPart::alternative().boundary(boundary).singlepart(text);
-            builder.multipart(parts.singlepart(part(ContentType::TEXT_HTML, html)))?
-        }
-        None => builder.singlepart(text)?,
-    };
+    let mut message = body(builder)?;
     let date = head.date.strftime("%a, %d %b %Y %H:%M:%S %z").to_string();
     message.headers_mut().insert_raw(raw("Date", date));
     let bytes = message.formatted();
     Ok(Email { sha256: sha256_hex(&bytes), bytes })
 }
 
+/// The same letter twice: as text and as HTML.
+fn alternative(text: &str, html: &str, head: &MailHead<'_>) -> MultiPart {
+    let parts = MultiPart::alternative().boundary(boundary(head, ""));
+    parts.singlepart(part(ContentType::TEXT_PLAIN, text)).singlepart(part(ContentType::TEXT_HTML, html))
+}
+
+/// The letter and the pictures that stand in it (RFC 2387).
+fn related(letter: MultiPart, pictures: &[File], head: &MailHead<'_>) -> MultiPart {
+    if pictures.is_empty() {
+        return letter;
+    }
+    let boundary = boundary(head, "/related");
+    let kind = format!("multipart/related; type=\"multipart/alternative\"; boundary=\"{boundary}\"");
+    let mut parts = MultiPart::related().boundary(boundary).multipart(letter);
+    for picture in pictures {
+        let name = picture.file_name().to_owned();
+        let attached = Attachment::new_inline_with_name(picture.content_id(), name);
+        parts = parts.singlepart(attached.body(encoded(picture), media_type(picture)));
+    }
+    // lettre leaves out `type`, which RFC 2387 3.1 wants.
+    parts.headers_mut().set(ContentType::parse(&kind).expect("the kind is written above"));
+    parts
+}
+
+/// The letter and what is attached to it.
+fn mixed(letter: MultiPart, attachments: &[File], head: &MailHead<'_>) -> MultiPart {
+    if attachments.is_empty() {
+        return letter;
+    }
+    let mut parts = MultiPart::mixed().boundary(boundary(head, "/mixed")).multipart(letter);
+    for file in attachments {
+        let attached = Attachment::new(line(file.file_name()));
+        parts = parts.singlepart(attached.body(encoded(file), media_type(file)));
+    }
+    parts
+}
+
+/// One from the frozen seed for each level: `=_` stands in no quoted-printable, `_` in no base64.
+fn boundary(head: &MailHead<'_>, level: &str) -> String {
+    let seed = format!("{}{level}", head.boundary_seed);
+    format!("=_{}", &sha256_hex(seed.as_bytes())[..32])
+}
+
+fn encoded(file: &File) -> Body {
+    Body::new_with_encoding(file.bytes().to_vec(), ContentTransferEncoding::Base64).expect("base64 holds every file")
+}
+
+fn media_type(file: &File) -> ContentType {
+    ContentType::parse(file.media_type()).expect("the media types are a table of constants")
+}
+
 /// Quoted-printable always: it cannot hold a bare CR or LF, a line over 76, or the
 /// boundary, whose `=_` it never writes.
 fn part(kind: ContentType, text: &str) -> SinglePart {
-    let text = text.replace("\r\n", "\n").replace(['\r', '\0'], "").replace('\n', "\r\n");
-    let body = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable)
-        .expect("quoted-printable holds every text");
+    let body = Body::dangerous_pre_encoded(quoted::encode(text), ContentTransferEncoding::QuotedPrintable);
     SinglePart::builder().header(kind).body(body)
 }
 
@@ -165,6 +225,9 @@ fn identifiers(head: &MailHead<'_>) -> Result<Vec<HeaderValue>, RenderError> {
         }
         out.push(raw("List-Unsubscribe", value));
         out.push(raw("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
+    }
+    if let Some(id) = head.feedback_id {
+        out.push(raw("Feedback-ID", visible("Feedback-ID", id)?.to_owned()));
     }
     if let Some(token) = head.delivery_token {
         out.push(raw("X-Outreachd-Delivery", visible("X-Outreachd-Delivery", token)?.to_owned()));
@@ -230,6 +293,7 @@ mod tests {
             list_id: None,
             unsubscribe: None,
             delivery_token: None,
+            feedback_id: None,
             auto_submitted: false,
         }
     }

@@ -1,7 +1,7 @@
 //! Markdown to blocks. Merge data in it is shielded and is brought back here.
 //!
-//! Raw HTML and images are refused: they have no form on paper or in the text
-//! part; whoever wants them lays an `.html` file beside the letter.
+//! Raw HTML is refused: it has no form on paper or in the text part; whoever wants
+//! it lays an `.html` file beside the letter. A picture has words beside it.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
@@ -20,6 +20,8 @@ struct Builder {
     strong: usize,
     emphasis: usize,
     link: Option<String>,
+    /// A picture's file and its words so far.
+    picture: Option<(String, String)>,
 }
 
 /// Parses shielded Markdown.
@@ -59,7 +61,7 @@ impl Builder {
             Tag::Strong => self.strong += 1,
             Tag::Emphasis => self.emphasis += 1,
             Tag::Link { dest_url, .. } => self.link = Some(target(&dest_url)?),
-            Tag::Image { .. } => return Err("an image belongs in an `.html` file beside the letter".to_owned()),
+            Tag::Image { dest_url, .. } => self.picture = Some((picture(&dest_url)?, String::new())),
             Tag::CodeBlock(_) => self.code = Some(String::new()),
             Tag::List(start) => {
                 self.close_paragraph();
@@ -79,6 +81,11 @@ impl Builder {
             TagEnd::Strong => self.strong -= 1,
             TagEnd::Emphasis => self.emphasis -= 1,
             TagEnd::Link => self.link = None,
+            TagEnd::Image => {
+                if let Some((file, words)) = self.picture.take() {
+                    self.runs.push(Run::Picture { file, words, link: self.link.clone() });
+                }
+            }
             TagEnd::Paragraph => self.close_paragraph(),
             TagEnd::Heading(level) => {
                 let runs = std::mem::take(&mut self.runs);
@@ -108,6 +115,10 @@ impl Builder {
     }
 
     fn text(&mut self, text: &str) {
+        if let Some((_, words)) = &mut self.picture {
+            words.push_str(&unshield(text));
+            return;
+        }
         if let Some(code) = &mut self.code {
             code.push_str(text);
             return;
@@ -164,6 +175,18 @@ fn trimmed(mut runs: Vec<Run>) -> Vec<Run> {
     runs
 }
 
+/// The file of a picture: one of the template folder, named by the template itself.
+fn picture(target: &str) -> Result<String, String> {
+    let name = target.trim_start_matches("./");
+    if unshield(name) != name {
+        return Err("a picture's file is named by the letter, not by what is filled in".to_owned());
+    }
+    if name.is_empty() || name.starts_with('/') || name.contains(':') {
+        return Err("a picture is a file of the template folder, as ![lamp](bilder/lampa.png)".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
 /// A link's target, where it leads somewhere a letter may point to.
 fn target(shielded: &str) -> Result<String, String> {
     let target = unshield(shielded);
@@ -210,6 +233,15 @@ mod tests {
         assert!(blocks(&format!("[x]({})", shield("javascript:alert(1)"))).is_err());
         assert!(blocks("<script>x</script>").is_err());
         assert!(blocks("![x](https://a.example/p.png)").is_err());
+        assert!(blocks(&format!("![x]({})", shield("bilder/lampa.png"))).is_err());
+    }
+
+    #[test]
+    fn keeps_a_picture_with_its_words_and_where_it_leads() {
+        let read = blocks("[![Lampa **A**](./bilder/lampa.png)](https://a.example/x)").unwrap();
+        let link = Some("https://a.example/x".to_owned());
+        let picture = Run::Picture { file: "bilder/lampa.png".into(), words: "Lampa A".into(), link };
+        assert_eq!(read, [Block::Paragraph(vec![picture])]);
     }
 
     #[test]

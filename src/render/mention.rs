@@ -100,6 +100,8 @@ pub(super) fn find<'a>(data: &'a Value, path: &[String]) -> Option<&'a Value> {
 pub(super) fn blank(value: &Value) -> bool {
     match value {
         Value::Null => true,
+        // Most values begin with a character that nothing takes out.
+        Value::String(text) if text.bytes().next().is_some_and(|byte| byte.is_ascii_graphic()) => false,
         Value::String(text) => super::shield::clean(text).trim().is_empty(),
         Value::Array(values) => values.is_empty(),
         Value::Object(_) | Value::Bool(_) | Value::Number(_) => false,

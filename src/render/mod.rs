@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! folder, revision -> TemplateSet -> Renderer --letter()--> Rendered
-//! Rendered -> email() -> Email { bytes, sha256 }
+//! Rendered -> email() -> Email { bytes, sha256 } -> sign() -> Email with DKIM
 //! Rendered -> fax()   -> FaxDocument { pdf, pages, sha256 }
 //! ```
 //!
@@ -14,8 +14,10 @@
 
 mod block;
 mod callable;
+mod dkim;
 mod engine;
 mod fax;
+mod file;
 mod font;
 mod html;
 mod letter;
@@ -25,6 +27,8 @@ mod mention;
 pub mod merge;
 mod mistake;
 mod page;
+mod picture;
+mod quoted;
 mod set;
 mod shield;
 mod text;
@@ -34,7 +38,9 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 pub use block::{Block, Run};
+pub use dkim::sign;
 pub use fax::{FaxDocument, FaxHead, fax, opt_out_line};
+pub use file::{File, MAX_FILE_BYTES, MAX_LETTER_BYTES};
 pub use letter::{Letter, Rendered, Renderer, Subject};
 pub use mail::{Email, ListId, MailHead, Unsubscribe, email, plain};
 pub use mistake::{MistakeKind, RenderMistake, TemplateMistake};
@@ -71,6 +77,9 @@ pub enum RenderError {
         /// The header.
         name: &'static str,
     },
+    /// A DKIM key does not sign.
+    #[error("{0}")]
+    Dkim(#[from] crate::config::dkim::DkimError),
     /// The MIME builder failed.
     #[error("cannot build the mail")]
     Mime(#[from] lettre::error::Error),

@@ -24,6 +24,10 @@ pub(super) fn shield(data: &str) -> String {
 
 /// The text again, as it was meant, after the Markdown is parsed.
 pub(super) fn unshield(text: &str) -> String {
+    // Code points of planes 12 to 15 begin with this byte in UTF-8; most text has none.
+    if !text.as_bytes().contains(&0xF3) {
+        return text.to_owned();
+    }
     let back = |c: char| match (c as u32).checked_sub(SHIFT) {
         Some(ascii @ 0..0x80) => char::from_u32(ascii).unwrap_or(c),
         _ => c,
@@ -34,22 +38,29 @@ pub(super) fn unshield(text: &str) -> String {
 /// A merged value as one line without control characters, bidirectional controls
 /// and the code points that this module uses itself.
 pub(super) fn clean(data: &str) -> String {
+    // The usual value: nothing in it is taken out.
+    if data.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return data.to_owned();
+    }
     tame(data).chars().filter(|c| !(SHIFT..SHIFT + 0x200).contains(&(*c as u32))).collect()
 }
 
 /// Text as HTML, in an element or a quoted attribute.
 pub(super) fn escape_html(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'')) {
+        out.push_str(&rest[..at]);
+        out.push_str(match rest.as_bytes()[at] {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            _ => "&#39;",
+        });
+        rest = &rest[at + 1..];
     }
+    out.push_str(rest);
     out
 }
 

@@ -1,6 +1,6 @@
 //! Blocks as plain text of 78 columns (RFC 5322 2.1.1); a long link is never broken.
 
-use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+use unicode_width::UnicodeWidthChar;
 
 use super::block::{Block, Run, flatten};
 
@@ -55,10 +55,59 @@ fn narrower(width: usize, by: usize) -> usize {
 
 fn wrap(runs: &[Run], width: usize) -> Vec<String> {
     let flat: String = flatten(runs).into_iter().map(|(text, _)| text).collect();
-    let options = Options::new(width)
-        .break_words(false)
-        .word_separator(WordSeparator::AsciiSpace)
-        .word_splitter(WordSplitter::NoHyphenation)
-        .wrap_algorithm(WrapAlgorithm::FirstFit);
-    textwrap::wrap(&flat, options).into_iter().map(std::borrow::Cow::into_owned).collect()
+    let mut out = Vec::new();
+    for line in flat.split('\n') {
+        wrap_line(line, width, &mut out);
+    }
+    out
+}
+
+/// As many words on a line as fit; a word that is too long has a line of its own.
+fn wrap_line(line: &str, width: usize, out: &mut Vec<String>) {
+    // The line begins at byte `start`; its `taken` words end at `end` and reach, with the blanks
+    // behind them, over `reach` columns.
+    let (mut start, mut end, mut taken, mut reach) = (0, 0, 0, 0);
+    let mut at = 0;
+    while at < line.len() {
+        let rest = &line[at..];
+        let word = rest.find(' ').unwrap_or(rest.len());
+        let blanks = rest[word..].bytes().take_while(|byte| *byte == b' ').count();
+        let columns = columns(&rest[..word]);
+        if taken > 0 && reach + columns > width {
+            out.push(line[start..end].to_owned());
+            (start, taken, reach) = (at, 0, 0);
+        }
+        (end, taken) = (at + word, taken + 1);
+        reach += columns + blanks;
+        at += word + blanks;
+    }
+    out.push(line[start..end].to_owned());
+}
+
+fn columns(word: &str) -> usize {
+    let wide = |c: char| if c.is_ascii_graphic() { 1 } else { c.width().unwrap_or(0) };
+    word.chars().map(wide).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn breaks_lines_where_textwrap_does(text in "[a-zåä ]{0,300}", width in 20_usize..80) {
+            let options = Options::new(width)
+                .break_words(false)
+                .word_separator(WordSeparator::AsciiSpace)
+                .word_splitter(WordSplitter::NoHyphenation)
+                .wrap_algorithm(WrapAlgorithm::FirstFit);
+            let mut lines = Vec::new();
+            wrap_line(text.trim(), width, &mut lines);
+            let expected: Vec<_> = textwrap::wrap(text.trim(), options).into_iter().map(|line| line.into_owned()).collect();
+            prop_assert_eq!(lines, expected);
+        }
+    }
 }

@@ -19,7 +19,7 @@ use crate::model::response::{AutoReply, Bounce, HumanIntent, OptOut, ResponseKin
 use crate::model::suppression::{Reason, Scope};
 use crate::model::task::TaskKind;
 use crate::model::touchpoint::Direction;
-use crate::policy::local;
+use crate::policy::{guard, local};
 use crate::store::{Client, Consequence, PauseScope};
 
 /// Business days that someone who is away for an unknown time is left in peace.
@@ -45,7 +45,8 @@ pub(super) fn answered(answer: &Answer<'_>) -> (bool, Vec<Consequence>) {
         ResponseKind::Complaint => (false, complained(answer)),
         ResponseKind::OptOut(how) => (false, opted_out(answer, how)),
         ResponseKind::Human(intent) => (false, replied(answer, intent)),
-        ResponseKind::Delayed | ResponseKind::Delivered | ResponseKind::Auto(AutoReply::Ack) => (false, vec![]),
+        ResponseKind::Delayed => (false, refused_by_google(answer).unwrap_or_default()),
+        ResponseKind::Delivered | ResponseKind::Auto(AutoReply::Ack) => (false, vec![]),
         ResponseKind::Fax(_) | ResponseKind::Other => return (false, vec![]),
     };
     // The list of an opt-out has its own line.
@@ -73,11 +74,17 @@ fn bounced(answer: &Answer<'_>, bounce: Bounce) -> (bool, Vec<Consequence>) {
     }
 }
 
-/// We are refused, not the client: mail to their domain waits until the operator has looked.
+/// We are refused, not the client: mail to their domain waits for a week or until the operator
+/// has looked.
 fn refused(answer: &Answer<'_>, bounce: Bounce) -> Vec<Consequence> {
+    if let Some(changes) = refused_by_google(answer) {
+        return changes;
+    }
     let Some((_, domain)) = answer.tie.candidate.folded.rsplit_once('@') else { return vec![] };
     let scope = PauseScope::Domain(domain.to_owned());
-    if answer.case.facts.is_held(&scope, None) {
+    let until = guard::domain_until(answer.case.now);
+    // Held already, be it for less: the week begins at the first refusal.
+    if answer.case.facts.pauses.iter().any(|pause| pause.scope == scope) {
         return vec![];
     }
     let trouble = match bounce {
@@ -85,9 +92,28 @@ fn refused(answer: &Answer<'_>, bounce: Bounce) -> Vec<Consequence> {
         _ => Trouble::Refused(domain, answer.case.finding.enhanced.as_deref()),
     };
     vec![
-        Consequence::Pause { scope, reason: ResponseKind::Bounce(bounce).name(), until: None },
+        Consequence::Pause { scope, reason: ResponseKind::Bounce(bounce).name(), until },
         operate(answer.case, Some(answer.contact), trouble),
     ]
+}
+
+/// Google's policy judges the sender: all of the campaign waits, for now or for good refused.
+fn refused_by_google(answer: &Answer<'_>) -> Option<Vec<Consequence>> {
+    let (finding, sent) = (answer.case.finding, &answer.tie.candidate);
+    let (campaign, (_, domain)) = (sent.campaign.as_ref()?, sent.folded.rsplit_once('@')?);
+    let said = finding.reason.as_deref().unwrap_or_default();
+    if !answer.tie.way.is_strong() || !guard::is_googles_policy(domain, finding.enhanced.as_deref(), said) {
+        return None;
+    }
+    let scope = PauseScope::Campaign(campaign.clone());
+    if answer.case.facts.is_held(&scope, None) {
+        return Some(vec![]);
+    }
+    let status = finding.enhanced.as_deref().unwrap_or_default();
+    Some(vec![
+        Consequence::Pause { scope, reason: format!("Google refuses us: {status}"), until: None },
+        operate(answer.case, None, Trouble::GoogleRefuses(campaign, status)),
+    ])
 }
 
 /// Held in every campaign until the business day after they are back.

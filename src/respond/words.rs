@@ -22,6 +22,8 @@ pub(super) enum Note<'a> {
 pub(super) enum Trouble<'a> {
     /// A domain refuses us; the status says why.
     Refused(&'a str, Option<&'a str>),
+    /// Google refuses a campaign's letters; the status says why.
+    GoogleRefuses(&'a str, &'a str),
     /// A domain finds our letters too large.
     TooLarge(&'a str),
     /// A digest, notice or test came back.
@@ -64,6 +66,11 @@ pub(super) fn trouble(language: Language, trouble: Trouble<'_>) -> String {
             Trouble::Refused(domain, status) => {
                 format!("{domain} nekar våra mejl{}; mejl dit väntar", status_of(status))
             }
+            Trouble::GoogleRefuses(campaign, status) => {
+                format!(
+                    "Google nekar breven i {campaign} ({status}); kampanjen väntar. Sedan: outreachd resume {campaign}"
+                )
+            }
             Trouble::TooLarge(domain) => format!("{domain} tar inte emot så stora mejl; mejl dit väntar"),
             Trouble::OwnMailBounced => "Ett mejl till någon av oss kom tillbaka".into(),
             Trouble::OwnMailAnswered => "Någon svarade på en dagslista; läs svaret".into(),
@@ -73,6 +80,11 @@ pub(super) fn trouble(language: Language, trouble: Trouble<'_>) -> String {
         Language::En => match trouble {
             Trouble::Refused(domain, status) => {
                 format!("{domain} refuses our mail{}; mail to it waits", status_of(status))
+            }
+            Trouble::GoogleRefuses(campaign, status) => {
+                format!(
+                    "Google refuses the letters of {campaign} ({status}); it waits. Then: outreachd resume {campaign}"
+                )
             }
             Trouble::TooLarge(domain) => format!("{domain} takes no mail as large as ours; mail to it waits"),
             Trouble::OwnMailBounced => "A mail to one of us came back".into(),

@@ -18,7 +18,7 @@ mod spawn;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::config::Config;
 use crate::model::act::Act;
@@ -58,11 +58,22 @@ pub async fn turn(store: &Store, config: &Config, now: Timestamp) -> Result<Turn
     done += follow::pass(&mut stage).await?;
     done += fallback::pass(&mut stage).await?;
     done += spawn::pass(&mut stage).await?;
-    let ahead = now.checked_add(AHEAD_HOURS.hours()).unwrap_or(now);
+    let ahead = ahead(now);
     let beyond = store.next_plan_at(now, ahead).await?;
     // A plan is looked at two days before it is due; a pause's end or a run, when it comes.
     let next_at = beyond.map(|at| if at > ahead { at.checked_sub(AHEAD_HOURS.hours()).unwrap_or(at) } else { at });
     Ok(Turn { done, next_at: earliest(next_at, spawn::next_call_at(&stage).await?) })
+}
+
+/// Until when a step becomes a delivery: two days on, to the end of that hour, so that the
+/// plans of an hour, of which there may be a million, are looked at once and not each second.
+fn ahead(now: Timestamp) -> Timestamp {
+    let hour = SignedDuration::from_hours(1);
+    let whole = now.checked_add(AHEAD_HOURS.hours()).and_then(|at| {
+        let begun = at.checked_sub(SignedDuration::from_micros(at.as_microsecond().rem_euclid(3_600_000_000)))?;
+        begun.checked_add(hour)?.checked_sub(SignedDuration::from_micros(1))
+    });
+    whole.unwrap_or(now)
 }
 
 /// What every pass has at hand.

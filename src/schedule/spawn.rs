@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 
-use super::{AHEAD_HOURS, BATCH, ScheduleError, Stage, follow, route};
+use super::{BATCH, ScheduleError, Stage, ahead, follow, route};
 use crate::model::act::Act;
 use crate::model::address::Channel;
 use crate::model::campaign::{Campaign, Step};
@@ -15,7 +15,7 @@ use crate::model::plan::StopReason;
 use crate::model::task::TaskKind;
 use crate::policy::choice;
 use crate::policy::enrolment::zone_of;
-use crate::store::{Client, Consequence, NewDelivery, PlanMove, PlanRow, Store, StoreError};
+use crate::store::{Client, Consequence, DuePlace, NewDelivery, PlanMove, PlanRow, Store, StoreError};
 
 /// The key that makes a step's delivery by one channel the only one.
 pub(super) fn key(plan: Option<PlanId>, step: &str, contact: ContactId, channel: Channel) -> String {
@@ -37,10 +37,10 @@ enum Spawned {
 
 /// Creates what is due within two days; says how many plans it settled.
 ///
-/// A few go soonest first. Many go by their ids: by their times, each row would land in
-/// other pages of every index, and a million would write some tens of gigabytes.
+/// A few go soonest first. Many go hour by hour and by their ids: by the second, each row
+/// would land in other pages of every index, and a million would write tens of gigabytes.
 pub(super) async fn pass(stage: &mut Stage<'_>) -> Result<usize, ScheduleError> {
-    let ahead = stage.now.checked_add(AHEAD_HOURS.hours()).unwrap_or(stage.now);
+    let ahead = ahead(stage.now);
     let plans = stage.store.due_plans(stage.now, ahead, BATCH).await?;
     let mut done = settle(stage, &plans).await?;
     if plans.len() < usize::try_from(BATCH).unwrap_or(usize::MAX) {
@@ -55,11 +55,11 @@ pub(super) async fn pass(stage: &mut Stage<'_>) -> Result<usize, ScheduleError> 
 /// Everything of one campaign; while a page is written, the next one is read.
 async fn sweep(stage: &mut Stage<'_>, campaign: &str, ahead: Timestamp) -> Result<usize, ScheduleError> {
     let (store, now) = (stage.store, stage.now);
-    let (mut done, mut after, mut settled) = (0, PlanId(0), Settled::default());
+    let (mut done, mut after, mut settled) = (0, DuePlace::default(), Settled::default());
     loop {
         let write = settled.write(store, &stage.act);
         let read = async {
-            let plans = store.due_plans_by_id(campaign, now, ahead, after, BATCH).await?;
+            let plans = store.due_page(campaign, now, ahead, after, BATCH).await?;
             let people = People::of(store, &plans).await?;
             Ok::<_, StoreError>((plans, people))
         };
@@ -67,7 +67,7 @@ async fn sweep(stage: &mut Stage<'_>, campaign: &str, ahead: Timestamp) -> Resul
         done += written?;
         let (plans, people) = read?;
         let Some(last) = plans.last() else { return Ok(done) };
-        after = last.id;
+        after = DuePlace::behind(last);
         settled = Settled::of(stage, &plans, &people).await?;
     }
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::changes::{Change, log_changes};
+use super::home::home_change;
 use super::lock::beside;
 use super::words::micros;
 use super::{Engine, Result, Store, StoreError, transaction};
@@ -47,7 +48,8 @@ impl Store {
     }
 
     /// Begins a new incarnation, so that no id that went out is given again, and pauses
-    /// everything until a person has looked: what the copy calls due may have been sent.
+    /// everything, digests and notices too, until a person has looked: what the copy calls
+    /// due may have been sent.
     ///
     /// # Errors
     /// The database does not answer.
@@ -58,10 +60,11 @@ impl Store {
     /// The same, above an incarnation that another copy of this database has reached.
     pub(super) async fn begin_incarnation_after(&self, act: &Act, reason: &str, used: i64) -> Result<()> {
         let floor = used.max(days(act.at));
+        let home = self.home().await?;
         self.forget_reserved();
         transaction!(self, tx => {
             let incarnation = sqlx::query_scalar::<_, i64>(
-                "UPDATE id_source SET incarnation = CASE WHEN incarnation > $1 THEN incarnation ELSE $1 END + 1, next = 3
+                "UPDATE id_source SET incarnation = CASE WHEN incarnation > $1 THEN incarnation ELSE $1 END + 1, next = 4
                  RETURNING incarnation",
             )
             .bind(floor)
@@ -71,7 +74,7 @@ impl Store {
                 return Err(StoreError::Refused("the database was restored so often that its ids are used up".into()));
             }
             let base = (incarnation << COUNTER_BITS) + 1;
-            sqlx::query("INSERT INTO pause (id, scope, value, reason, actor, at) VALUES ($1, 'all', '', $2, $3, $4)")
+            sqlx::query("INSERT INTO pause (id, scope, value, reason, actor, at) VALUES ($1, 'all', 'restored', $2, $3, $4)")
                 .bind(base)
                 .bind(reason)
                 .bind(act.actor.clone())
@@ -79,7 +82,8 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
             let diff = json!({ "reason": reason, "incarnation": incarnation });
-            log_changes!(tx, act, base + 1, None, &[Change::new("database", "restored", diff)]);
+            let changes = [Change::new("database", "restored", diff), home_change(&home)];
+            log_changes!(tx, act, base + 1, None, &changes);
         });
         Ok(())
     }

@@ -74,6 +74,7 @@ macro_rules! blocked {
             "CASE
              WHEN EXISTS (SELECT 1 FROM suppression s WHERE s.lifted_at IS NULL AND s.reason = 'invalid'
                             AND s.scope = 'address' AND s.value = d.folded) THEN 'invalid_address'
+             WHEN EXISTS (SELECT 1 FROM pause u WHERE u.scope = 'all' AND u.value = 'restored' AND u.ended_at IS NULL) THEN 'paused'
              WHEN d.purpose <> 'campaign' THEN NULL
              WHEN NOT EXISTS (SELECT 1 FROM plan p WHERE p.id = d.plan_id AND p.state = 'active') THEN 'plan_ended'
              WHEN EXISTS (SELECT 1 FROM suppression s WHERE s.lifted_at IS NULL
@@ -240,6 +241,31 @@ impl Store {
                 .rows_affected()
         });
         Ok(freed)
+    }
+
+    /// Takes back what `daemon` had handed off and of which no body left, because the database
+    /// failed in between. Only for a moment when that is known of all of it.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn take_back(&self, daemon: DaemonId, now: Timestamp) -> Result<Released> {
+        let taken = transaction!(self, tx => {
+            sqlx::query(
+                "UPDATE attempt SET state = 'retry', reply = 'taken back before its body', ended_at = $2
+                 WHERE state = 'handoff' AND daemon_id = $1 AND delivery_id IN (
+                    SELECT d.id FROM delivery d WHERE d.state = 'handoff' AND d.claimed_by = $1)",
+            )
+            .bind(daemon.0)
+            .bind(micros(now))
+            .execute(&mut *tx)
+            .await?;
+            sqlx::query("UPDATE delivery SET state = 'scheduled', claimed_by = NULL WHERE state = 'handoff' AND claimed_by = $1")
+                .bind(daemon.0)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected()
+        });
+        Ok(taken)
     }
 
     /// When the next delivery of a lane is due, or one that is due stops being paused.

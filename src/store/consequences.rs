@@ -62,7 +62,7 @@ pub enum Consequence {
         /// Whose.
         contact: ContactId,
     },
-    /// Something waits.
+    /// Something waits. Where it waits as long already, nothing changes.
     Pause {
         /// What.
         scope: PauseScope,
@@ -71,7 +71,7 @@ pub enum Consequence {
         /// Until when.
         until: Option<Timestamp>,
     },
-    /// A person has something to do.
+    /// A person has something to do. The operator is not told twice of the same while it is open.
     Task {
         /// What kind.
         kind: TaskKind,
@@ -187,15 +187,22 @@ macro_rules! apply_consequences {
                 }
                 $crate::store::Consequence::Pause { scope, reason, until } => {
                     let (kind, value) = scope.columns();
-                    sqlx::query("UPDATE pause SET ended_at = $3, ended_by = $4 WHERE scope = $1 AND value = $2 AND ended_at IS NULL")
-                        .bind(kind).bind(value.clone()).bind(at).bind(act.actor.clone()).execute(&mut *$tx).await?;
-                    sqlx::query("INSERT INTO pause (id, scope, value, reason, actor, at, until) VALUES ($1, $2, $3, $4, $5, $6, $7)")
-                        .bind(next_id($free)).bind(kind).bind(value.clone()).bind(reason.clone()).bind(act.actor.clone()).bind(at)
-                        .bind(until.map(micros)).execute(&mut *$tx).await?;
-                    changes.push(Change::new("pause", format!("{kind}:{value}"), json!({ "reason": [null, reason] })));
+                    let held = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM pause WHERE scope = $1 AND value = $2 AND ended_at IS NULL AND (until IS NULL OR until >= $3)")
+                        .bind(kind).bind(value.clone()).bind(until.map_or(i64::MAX, micros)).fetch_one(&mut *$tx).await?;
+                    if held == 0 {
+                        sqlx::query("UPDATE pause SET ended_at = $3, ended_by = $4 WHERE scope = $1 AND value = $2 AND ended_at IS NULL")
+                            .bind(kind).bind(value.clone()).bind(at).bind(act.actor.clone()).execute(&mut *$tx).await?;
+                        sqlx::query("INSERT INTO pause (id, scope, value, reason, actor, at, until) VALUES ($1, $2, $3, $4, $5, $6, $7)")
+                            .bind(next_id($free)).bind(kind).bind(value.clone()).bind(reason.clone()).bind(act.actor.clone()).bind(at)
+                            .bind(until.map(micros)).execute(&mut *$tx).await?;
+                        changes.push(Change::new("pause", format!("{kind}:{value}"), json!({ "reason": [null, reason] })));
+                    }
                 }
                 $crate::store::Consequence::Task { kind, user, contact, plan, response, note, due_on } => {
-                    sqlx::query("INSERT INTO task (id, kind, user_id, contact_id, plan_id, response_id, note, due_on, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+                    sqlx::query("INSERT INTO task (id, kind, user_id, contact_id, plan_id, response_id, note, due_on, created_at)
+                                 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 WHERE $2 <> 'operate' OR NOT EXISTS (SELECT 1 FROM task t
+                                    WHERE t.kind = 'operate' AND t.done_at IS NULL AND t.note = $7
+                                      AND COALESCE(t.user_id, 0) = COALESCE($3, 0) AND COALESCE(t.contact_id, 0) = COALESCE($4, 0))")
                         .bind(next_id($free)).bind(word(&kind)).bind(user.map(|id| id.0)).bind(contact.map(|id| id.0)).bind(plan.map(|id| id.0))
                         .bind(response.map(|id| id.0)).bind(note).bind(due_on.to_string()).bind(at).execute(&mut *$tx).await?;
                 }

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use super::words::micros;
-use super::{Engine, Result, Store, transaction};
+use super::{Engine, Result, Store, reading, transaction};
 use crate::model::id::DaemonId;
 
 /// How long a daemon that begins is believed to live before its first beat.
@@ -82,6 +82,20 @@ impl Store {
                 .await?;
         });
         Ok(())
+    }
+
+    /// How many deliveries `daemon` has begun to hand over without a result that is written.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn unfinished(&self, daemon: DaemonId) -> Result<i64> {
+        let count = reading!(self, conn => {
+            sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM delivery WHERE state = 'handoff' AND claimed_by = $1")
+                .bind(daemon.0)
+                .fetch_one(&mut *conn)
+                .await?
+        });
+        Ok(count)
     }
 
     /// Ends daemons that run no more and takes over what they left: claimed deliveries are

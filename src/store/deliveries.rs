@@ -358,6 +358,7 @@ impl Store {
         );
         let finished = if to.is_final() { Some(micros(act.at)) } else { None };
         let changed = transaction!(self, tx => {
+            let before = sqlx::query_scalar::<_, String>("SELECT state FROM delivery WHERE id = $1").bind(id.0).fetch_optional(&mut *tx).await?;
             let changed = sqlx::query(
                 "UPDATE delivery SET state = $2, reason = $3, due_at = CASE WHEN $2 = 'retry' THEN $4 ELSE due_at END,
                         not_after = CASE WHEN $2 = 'retry' THEN NULL ELSE not_after END, finished_at = $5
@@ -374,7 +375,7 @@ impl Store {
             if changed == 0 || !allowed {
                 return Err(StoreError::Refused(format!("delivery {id} does not wait for a decision; only uncertain, held and rejected ones do")));
             }
-            log_changes!(tx, act, base, None, &[Change::new("delivery", id, json!({ "state": [null, to], "reason": reason }))]);
+            log_changes!(tx, act, base, None, &[Change::new("delivery", id, json!({ "state": [before, to], "reason": reason }))]);
             changed
         });
         debug_assert_eq!(changed, 1, "ids are unique");

@@ -18,9 +18,13 @@ mod consequences;
 mod daemons;
 mod deliveries;
 mod digests;
+mod evidence;
 mod exchange;
+mod files;
 mod foreign;
+mod guards;
 mod health;
+mod home;
 mod ids;
 mod lanes;
 mod leases;
@@ -49,8 +53,10 @@ pub use clients::{ClientRecord, ConsentRecord, SavedClients};
 pub use consequences::Consequence;
 pub use deliveries::{DeliveryFilter, DeliveryRow, NewDelivery};
 pub use digests::{RunLeftOut, UpcomingLetter};
+pub use evidence::{Doubt, Witness};
 pub use exchange::{AttemptRow, AttemptState, Exchanged, Finish, Handoff, Refused};
 pub use foreign::ForeignWrites;
+pub use guards::{CampaignTally, Finding, GuardFinding};
 pub use leases::{Heart, Hold};
 pub use limits::Unused;
 pub use lock::DaemonLock;
@@ -58,7 +64,7 @@ pub use opt_outs::OptOutStanding;
 pub use pages::AttemptCount;
 pub use pauses::{PauseRow, PauseScope};
 pub use people::Appointment;
-pub use plans::{EndedStep, PlanCount, PlanMove, PlanPlace, PlanRow, UnderWayRow};
+pub use plans::{DuePlace, EndedStep, PlanCount, PlanMove, PlanPlace, PlanRow, UnderWayRow};
 pub use records::{Client, PointRow, SuppressionRow};
 pub use responses::{LoggedResponse, ResponseRow};
 pub use restore::{Restored, database_file, restore};
@@ -77,7 +83,7 @@ use std::time::Duration;
 
 use sqlx::Connection;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -372,7 +378,9 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(10));
+        .busy_timeout(Duration::from_secs(10))
+        // 16 MB of log between checkpoints: a page that many commits touch is copied once.
+        .pragma("wal_autocheckpoint", "4000");
     let same_file = {
         let path = path.to_owned();
         move || if file_id(&path) == file { Ok(()) } else { Err(sqlx::Error::Io(std::io::ErrorKind::NotFound.into())) }
@@ -385,7 +393,9 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
     };
     let writer = pool(1)
         .after_release(|conn, _| Box::pin(is_outside_transactions(conn)))
-        .connect_with(options.clone())
+        .connect_with(options.clone().pragma("cache_size", "-16384"))
+        // What a statement over some hundreds of rows may have to take back stays in memory.
+        .connect_with(options.clone().pragma("cache_size", "-16384").pragma("temp_store", "MEMORY"))
         .await
         .map_err(|error| fail(unopened(path, &error)))?;
     let readers = pool(4).connect_with(options).await.map_err(|error| fail(unopened(path, &error)))?;
@@ -415,7 +425,16 @@ async fn open_postgres(url: &str) -> Result<Engine> {
     let fail = |error: sqlx::Error| StoreError::Open { path: mask(url), reason: describe(&error) };
     let options = sqlx::postgres::PgConnectOptions::from_str(url).map_err(fail)?;
     let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(10));
+    let pool = pool.after_connect(|conn, _| Box::pin(make_durable(conn)));
     Ok(Engine::Postgres(pool.connect_with(options).await.map_err(fail)?))
+}
+
+/// A commit that a server says it has made must outlive its crash: without that a letter
+/// could leave whose handoff nobody remembers. A stronger level stays as it is.
+async fn make_durable(conn: &mut PgConnection) -> std::result::Result<(), sqlx::Error> {
+    let raise =
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+    sqlx::query(raise).execute(conn).await.map(drop)
 }
 
 /// A URL without its password.

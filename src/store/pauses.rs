@@ -122,7 +122,8 @@ impl Store {
         Ok(())
     }
 
-    /// Ends every pause of exactly this scope; says how many there were.
+    /// Ends every pause of exactly this scope; says how many there were. That over
+    /// everything ends the one of a restored database too.
     ///
     /// # Errors
     /// The database does not answer.
@@ -132,7 +133,7 @@ impl Store {
         let changes =
             [Change::new("pause", format!("{word}:{value}"), json!({ "ended_at": [null, act.at.to_string()] }))];
         let ended = transaction!(self, tx => {
-            let ended = sqlx::query("UPDATE pause SET ended_at = $3, ended_by = $4 WHERE scope = $1 AND value = $2 AND ended_at IS NULL")
+            let ended = sqlx::query("UPDATE pause SET ended_at = $3, ended_by = $4 WHERE scope = $1 AND ($1 = 'all' OR value = $2) AND ended_at IS NULL")
                 .bind(word)
                 .bind(value.clone())
                 .bind(micros(act.at))

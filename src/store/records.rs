@@ -99,7 +99,8 @@ const SELECT_CLIENTS: &str = "
 /// Contacts of whom `$1` (as typed, folded, a pattern, a number) is an address or an id.
 const BY_KEY: &str = "
     SELECT id FROM contact WHERE id = $4 UNION SELECT id FROM contact WHERE external_id = $1
-    UNION SELECT id FROM contact WHERE LOWER(external_id) = $2 UNION SELECT contact_id FROM contact_point WHERE folded = $2";
+    UNION SELECT id FROM contact WHERE external_id IS NOT NULL AND LOWER(external_id) = $2
+    UNION SELECT contact_id FROM contact_point WHERE folded = $2";
 
 /// Contacts of whom it is the whole name or company.
 const BY_NAME: &str = "

@@ -105,6 +105,26 @@ const ENDS: [(&str, &[DeliveryState]); 5] = [
     (NOT_SENT, &[DeliveryState::Skipped, DeliveryState::Cancelled]),
 ];
 
+/// Since when the first delivery is due that no pause holds. It leaps from lane to lane,
+/// and over those of a paused campaign: all deliveries of a lane are of one campaign.
+const OLDEST_DUE: &str = "
+    WITH RECURSIVE step (lane) AS (
+        SELECT (SELECT d.lane FROM delivery d WHERE d.state IN ('scheduled', 'retry') ORDER BY d.lane LIMIT 1)
+        UNION ALL
+        SELECT (SELECT d.lane FROM delivery d WHERE d.state IN ('scheduled', 'retry') AND d.lane > step.lane
+                ORDER BY d.lane LIMIT 1)
+        FROM step WHERE step.lane IS NOT NULL)
+    SELECT MIN(at) FROM (
+        SELECT (SELECT d.due_at FROM delivery d WHERE d.state IN ('scheduled', 'retry') AND d.lane = step.lane AND d.due_at <= $1
+                  AND NOT EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > $1)
+                        AND d.purpose = 'campaign' AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = d.campaign)
+                          OR (u.scope = 'domain' AND u.value = d.domain) OR (u.scope = 'contact' AND u.value = CAST(d.contact_id AS TEXT))))
+                ORDER BY d.due_at LIMIT 1) AS at
+        FROM step JOIN delivery f ON f.id = (SELECT d.id FROM delivery d
+                  WHERE d.state IN ('scheduled', 'retry') AND d.lane = step.lane ORDER BY d.due_at LIMIT 1)
+        WHERE NOT EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > $1)
+            AND f.purpose = 'campaign' AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = f.campaign)))) AS t";
+
 impl Store {
     /// How everything stands at `now`: one snapshot, so that the counts reconcile while
     /// the daemon works.
@@ -128,12 +148,7 @@ impl Store {
             let matched = sqlx::query_as::<_, (String, i64, i64)>(
                 "SELECT campaign, COUNT(*), COUNT(left_out) FROM membership GROUP BY campaign ORDER BY campaign",
             ).fetch_all(&mut *conn).await?;
-            let oldest = sqlx::query_scalar::<_, Option<i64>>(
-                "SELECT MIN(due_at) FROM delivery d WHERE state IN ('scheduled', 'retry') AND due_at <= $1
-                   AND NOT EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > $1)
-                        AND d.purpose = 'campaign' AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = d.campaign)
-                          OR (u.scope = 'domain' AND u.value = d.domain) OR (u.scope = 'contact' AND u.value = CAST(d.contact_id AS TEXT))))",
-            ).bind(micros(now)).fetch_one(&mut *conn).await?;
+            let oldest = sqlx::query_scalar::<_, Option<i64>>(OLDEST_DUE).bind(micros(now)).fetch_one(&mut *conn).await?;
             let review = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM response WHERE review = 1").fetch_one(&mut *conn).await?;
             let tasks = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM task WHERE done_at IS NULL").fetch_one(&mut *conn).await?;
             (deliveries, plans, matched, oldest, review, tasks)

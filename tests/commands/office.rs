@@ -166,6 +166,7 @@ fn campaign() -> Campaign {
         note: None,
         late: None,
         send: None,
+        attachments: Vec::new(),
     };
     Campaign {
         id: "led-i-lagret".into(),
@@ -182,6 +183,7 @@ fn campaign() -> Campaign {
             zone: None,
             late: Late::Send,
         },
+        limit: Default::default(),
         steps: vec![step],
         on: Default::default(),
     }

@@ -2,14 +2,15 @@
 
 use jiff::civil::{Date, date, time};
 use outreachd::digest::{
-    Answer, Away, DigestData, FaxInstead, Fix, LeftOutOf, Letters, OptedOut, Person, Phone, Todo, Trouble, Upcoming,
-    Wait, Waiting,
+    Answer, Away, DigestData, FaxInstead, Fix, LeftOutOf, Letters, OptedOut, Person, Phone, Stop, Stopped, Todo,
+    Trouble, Upcoming, Wait, Waiting,
 };
 use outreachd::model::address::Channel;
 use outreachd::model::language::Language;
 use outreachd::model::plan::LeftOut;
 use outreachd::model::response::{Bounce, HumanIntent};
 use outreachd::model::task::TaskKind;
+use outreachd::policy::guard::{Excess, Rate, Share};
 
 const TUESDAY: Date = date(2027, 3, 2);
 
@@ -32,6 +33,7 @@ fn empty(language: Language) -> DigestData {
         todos: vec![],
         answers: vec![],
         fixes: vec![],
+        stopped: vec![],
         waiting: vec![],
         away: vec![],
         opted_out: vec![],
@@ -131,6 +133,10 @@ pub fn tuesday(language: Language) -> DigestData {
 }
 
 /// What the Tuesday leaves out, after a weekend.
+fn excess(rate: Rate, count: i64, letters: i64) -> Excess {
+    Excess { rate, count, letters, limit: Share::new(5_000) }
+}
+
 pub fn everything(language: Language) -> DigestData {
     let eva = || person("Eva Rask", "Norrmo Bygg AB");
     let waiting = |wait, count| Waiting { wait, count, people: vec![eva(), person("Bo Ek", "Granvik Verkstad AB")] };
@@ -175,6 +181,11 @@ pub fn everything(language: Language) -> DigestData {
             reply(HumanIntent::NotInterested, "Nej tack."),
         ],
         fixes,
+        stopped: vec![
+            Stopped { campaign: "LED i lagret".into(), why: Stop::Excess(excess(Rate::Bounces, 6, 80)), letters: 12 },
+            Stopped { campaign: "Skyltar".into(), why: Stop::Excess(excess(Rate::Complaints, 1, 300)), letters: 1 },
+            Stopped { campaign: "Utomhus".into(), why: Stop::Google, letters: 3 },
+        ],
         waiting: vec![waiting(Wait::Uncertain, 3), waiting(Wait::Late, 2), waiting(Wait::Held, 4)],
         away: vec![Away { person: eva(), back: None, waits_until: None }],
         opted_out: vec![OptedOut { person: eva(), complaint: true }],

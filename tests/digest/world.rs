@@ -413,6 +413,7 @@ fn campaign() -> Campaign {
         note: None,
         late: None,
         send: None,
+        attachments: Vec::new(),
     };
     Campaign {
         id: "led-i-lagret".into(),

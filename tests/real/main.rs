@@ -6,6 +6,8 @@ mod company;
 mod main_job;
 #[path = "../support/mod.rs"]
 mod support;
+mod uncertain;
+mod verify;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

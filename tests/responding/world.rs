@@ -107,6 +107,7 @@ fn campaign() -> Campaign {
             note: None,
             late: None,
             send: None,
+            attachments: Vec::new(),
         }],
         on: BTreeMap::from([(
             HumanIntent::Interested,

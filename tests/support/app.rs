@@ -157,6 +157,15 @@ impl TestApp {
         Self { store, config, keys, clock, relay, deliver: deliver.unwrap(), daemon, database: Default::default() }
     }
 
+    /// The same with another configuration: another relay.
+    pub fn configured(self, config: Config) -> Self {
+        let config = Arc::new(config);
+        let clock = Clock::Manual(self.clock.clone());
+        let (store, keys, stop) = (self.store.clone(), self.keys.clone(), CancellationToken::new());
+        let deliver = Deliver::new(store, Arc::clone(&config), keys, clock, self.daemon, stop);
+        Self { config, deliver: deliver.unwrap(), ..self }
+    }
+
     /// Keeps a database for as long as this lives.
     pub fn keep(&self, database: super::databases::Database) {
         *self.database.lock().unwrap() = Some(database);
@@ -197,8 +206,12 @@ impl TestApp {
     /// Applies a campaign and starts a plan for everyone it may write to; says for how many.
     pub async fn apply(&self, campaign: Campaign) -> u64 {
         let templates = TemplateSet::starter().iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-        let new = NewRevision { campaign, source: String::new(), templates, next_run_at: None };
-        let revision = self.store.apply(&self.act(), &new).await.unwrap();
+        self.enrol_all(&NewRevision { campaign, source: String::new(), templates, next_run_at: None }).await
+    }
+
+    /// Applies a revision as it is and starts its plans.
+    pub async fn enrol_all(&self, new: &NewRevision) -> u64 {
+        let revision = self.store.apply(&self.act(), new).await.unwrap();
         let Start::Date(date) = new.campaign.start else { panic!("a test campaign starts on a date") };
         let mut draw = Draw::new(&new.campaign, NotBefore::Day(date), self.clock.now(), 1);
         let people = self

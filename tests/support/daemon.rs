@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use outreachd::clock::Clock;
 use outreachd::model::act::Act;
-use outreachd::model::address::{Address, EmailAddress};
+use outreachd::model::address::{Address, Channel, EmailAddress};
 use outreachd::model::campaign::From;
 use outreachd::model::delivery::{DeliveryState, Purpose};
 use outreachd::model::plan::Enrolment;
@@ -103,7 +103,10 @@ impl Site {
     }
 
     fn program(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_outreachd"));
+        self.dressed(Command::new(env!("CARGO_BIN_EXE_outreachd")))
+    }
+
+    fn dressed(&self, mut command: Command) -> Command {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OUTREACHD_")) {
             command.env_remove(name);
         }
@@ -139,9 +142,13 @@ impl Site {
 
     /// Starts the daemon with these variables.
     pub fn run_with(&self, variables: &[(&str, &str)]) -> Daemon {
-        let mut child = self.program().arg("run").envs(variables.iter().copied()).spawn().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        Daemon { child, lines, said: Vec::new() }
+        Daemon::begin(self.program().arg("run").envs(variables.iter().copied()))
+    }
+
+    /// Starts the daemon in the place of a shell that has carried out `words` before.
+    pub fn run_after(&self, words: &str) -> Daemon {
+        let mut shell = self.dressed(Command::new("sh"));
+        Daemon::begin(shell.args(["-c", &format!("{words}; exec \"$0\" run"), env!("CARGO_BIN_EXE_outreachd")]))
     }
 }
 
@@ -154,6 +161,17 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    fn begin(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, lines, said: Vec::new() }
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap()
+    }
+
     /// Waits for a line with `text` in it, after those that were waited for before.
     pub async fn says(&mut self, text: &str) -> String {
         loop {
@@ -188,8 +206,7 @@ impl Daemon {
     }
 
     pub fn signal(&self, signal: Signal) {
-        let id = Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap();
-        kill_process(id, signal).unwrap();
+        kill_process(self.pid(), signal).unwrap();
     }
 
     /// Waits for its end: the exit code, none if a signal ended it, and all that it said.
@@ -256,23 +273,29 @@ pub async fn notices(store: &Store, names: &[&str]) {
 
 /// Starts a plan for each of `count` clients, whose only letter is due now.
 pub async fn plans(store: &Store, count: usize) {
-    let now = Clock::System.now();
-    let act = Act::stage("test", now);
     let consents =
         vec![ConsentRecord { channel: "email".into(), basis: "consent".into(), evidence: "fair".into(), given_at: 0 }];
     let clients: Vec<_> = (0..count)
         .map(|number| ClientRecord { consents: consents.clone(), ..client(&format!("Klient {number}")) })
         .collect();
+    plans_for(store, &clients, Channel::Email).await;
+}
+
+/// Starts a plan for each of `clients`, whose only letter is due now, by `channel`.
+pub async fn plans_for(store: &Store, clients: &[ClientRecord], channel: Channel) {
+    let now = Clock::System.now();
+    let act = Act::stage("test", now);
     let batch = store.begin_batch(&act, "test").await.unwrap();
-    let saved = store.save_clients(&act, batch, &clients).await.unwrap();
+    let saved = store.save_clients(&act, batch, clients).await.unwrap();
     store.publish_batch(&act, batch, saved, 0).await.unwrap();
     let mut campaign = campaign("send");
     campaign.steps.truncate(1);
+    campaign.steps[0].channel = channel;
     campaign.from = From::Sender("fyrljus".into());
     let templates = TemplateSet::starter().iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
     let new = NewRevision { campaign, source: String::new(), templates, next_run_at: None };
     let revision = store.apply(&act, &new).await.unwrap();
-    let people = store.candidates(&new.campaign.audience, "led", "", now, Default::default(), 1000).await.unwrap();
+    let people = store.candidates(&new.campaign.audience, "led", "", now, Default::default(), 100_000).await.unwrap();
     let start = |person: &outreachd::model::plan::Candidate| Enrolment {
         contact: person.contact,
         account: person.account,
@@ -283,12 +306,13 @@ pub async fn plans(store: &Store, count: usize) {
         closes_at: None,
     };
     let starts: Vec<_> = people.iter().map(start).collect();
-    assert_eq!(store.enrol(&act, &revision, "", &starts).await.unwrap(), u64::try_from(count).unwrap());
+    let begun = store.enrol(&act, &revision, "", &starts).await.unwrap();
+    assert_eq!(usize::try_from(begun).unwrap(), clients.len());
 }
 
 /// Every delivery, oldest first.
 pub async fn deliveries(store: &Store) -> Vec<DeliveryRow> {
-    let mut rows = store.deliveries(&DeliveryFilter::default(), 1000).await.unwrap();
+    let mut rows = store.deliveries(&DeliveryFilter::default(), 100_000).await.unwrap();
     rows.sort_by_key(|row| row.id);
     rows
 }

@@ -9,4 +9,5 @@ pub mod app;
 pub mod daemon;
 pub mod databases;
 pub mod identity;
+pub mod proxy;
 pub mod services;

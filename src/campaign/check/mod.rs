@@ -140,9 +140,7 @@ fn compile(set: &TemplateSet, folder: &Path, mistakes: &mut Vec<Mistake>) -> Opt
     };
     mistakes.extend(found.iter().map(|mistake| mistake.mistake(folder)));
     let broken: BTreeSet<String> = found.into_iter().map(|mistake| mistake.template).collect();
-    let whole = set.iter().filter(|(name, _)| !broken.contains(*name));
-    let rest = TemplateSet::from_map(whole.map(|(name, text)| (name.to_owned(), text.to_owned())).collect());
-    Renderer::new(&rest).ok()
+    Renderer::new(&set.without(&broken)).ok()
 }
 
 /// By file, line and column; the same thing is said once.

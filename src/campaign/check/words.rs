@@ -24,6 +24,7 @@ pub(super) fn mistakes(file: &CampaignFile, files: &Files, config: Option<&Confi
     if let Some(config) = config {
         found.extend(missing_gateway(file, config));
     }
+    found.extend(wrong_attachments(file, files));
     found.extend(notes(&file.campaign).into_iter().filter_map(|(place, note)| wrong_note(file, &place, note)));
     found
 }
@@ -42,6 +43,21 @@ fn missing_template(file: &CampaignFile, files: &Files, letter: &StepLetter<'_>)
         Some(meant) => mistake.aside(format!("did you mean `{meant}`?")),
         None => mistake.hint(format!("write it: `{name}.md` in the template folder")),
     })
+}
+
+/// The first attachment of each step that cannot go with its letter.
+fn wrong_attachments(file: &CampaignFile, files: &Files) -> Vec<Mistake> {
+    let Some(renderer) = &files.renderer else { return Vec::new() };
+    let mut found = Vec::new();
+    for step in &file.campaign.steps {
+        let Err((at, why)) = renderer.attachments(&step.attachments) else { continue };
+        let mistake = file.places.mistake(&Place::Step(step.id.clone(), Part::Attachment(at)), why);
+        found.push(match did_you_mean(&step.attachments[at], renderer.attachable()) {
+            Some(meant) if meant != step.attachments[at] => mistake.aside(format!("did you mean `{meant}`?")),
+            _ => mistake,
+        });
+    }
+    found
 }
 
 fn missing_sender(file: &CampaignFile, config: &Config) -> Option<Mistake> {

@@ -13,8 +13,8 @@ use super::super::places::{Part, Place, Places};
 use super::{LATE, noted, read_window, report_twin};
 
 /// The keys of a step.
-pub(super) const KEYS: [&str; 10] =
-    ["id", "channel", "wait", "template", "subject", "fallback", "variants", "note", "late", "send"];
+pub(super) const KEYS: [&str; 11] =
+    ["id", "channel", "wait", "template", "subject", "fallback", "variants", "note", "late", "send", "attachments"];
 const CHANNELS: [(&str, Channel); 3] = [("email", Channel::Email), ("fax", Channel::Fax), ("call", Channel::Call)];
 /// The zone and the days may differ by step; what to do when late has its own key.
 const SEND: [&str; 3] = ["days", "hours", "zone"];
@@ -74,7 +74,10 @@ impl<'r> StepReading<'r, '_> {
         let note = self.read_note(channel, &name);
         let has_subject = subject.is_some();
         let variants = self.read_variants(channel, has_subject, &name);
-        Some((Step { id: id?, channel, wait, template, subject, fallback, variants, note, late, send }, span?))
+        let attachments = self.read_attachments(&name);
+        let step =
+            Step { id: id?, channel, wait, template, subject, fallback, variants, note, late, send, attachments };
+        Some((step, span?))
     }
 
     fn read_wait(&mut self) -> Wait {
@@ -135,6 +138,23 @@ impl<'r> StepReading<'r, '_> {
             Channel::Call => return None,
         };
         value.word(&[other])
+    }
+
+    /// Reads the names of files; whether they are there, the check says.
+    fn read_attachments(&mut self, step: &str) -> Vec<String> {
+        let Some(value) = self.table.take("attachments") else { return Vec::new() };
+        let mut names: Vec<String> = Vec::new();
+        for value in value.list().unwrap_or_default() {
+            let (reader, span) = (value.reader(), value.span());
+            let Some(name) = value.text() else { continue };
+            if names.contains(&name) {
+                reader.report(&span, format!("`{name}` is attached twice"));
+                continue;
+            }
+            self.places.note(Place::Step(step.to_owned(), Part::Attachment(names.len())), span);
+            names.push(name);
+        }
+        names
     }
 
     /// Reads the variants and says where a subject is missing, once a letter.

@@ -2,12 +2,13 @@
 
 use jiff::civil::{Date, Time, Weekday};
 
-use super::super::data::{Answer, FaxInstead, Fix, LeftOutOf, Letters, Todo, Trouble, Upcoming, Wait};
+use super::super::data::{Answer, FaxInstead, Fix, LeftOutOf, Letters, Stop, Stopped, Todo, Trouble, Upcoming, Wait};
 use super::{Acts, Heading, Words, days, excluded, hours, listed, unstopped};
 use crate::model::address::Channel;
 use crate::model::plan::LeftOut;
 use crate::model::response::{Bounce, HumanIntent};
 use crate::model::task::TaskKind;
+use crate::policy::guard::Rate;
 
 pub(super) struct English;
 
@@ -207,6 +208,30 @@ impl Words for English {
             FaxInstead::None if dead => vec![asked("Right address?")],
             FaxInstead::None => vec![asked("Get in touch another way.")],
         }
+    }
+
+    fn stopped(&self, campaign: &str) -> String {
+        format!("Campaign {campaign} is paused")
+    }
+
+    fn stopped_line(&self, stopped: &Stopped) -> String {
+        let why = match stopped.why {
+            Stop::Google => "Google refuses its letters.".to_owned(),
+            Stop::Excess(excess) => {
+                let what = match (excess.rate, excess.count) {
+                    (Rate::Bounces, _) => "bounced",
+                    (Rate::Complaints, 1) => "was reported as spam",
+                    (Rate::Complaints, _) => "were reported as spam",
+                };
+                let (count, letters, percent) = (excess.count, excess.letters, excess.percent('.'));
+                format!("{count} of {letters} letters {what} ({percent}\u{a0}%).")
+            }
+        };
+        let clients = match stopped.letters {
+            1 => "a letter to 1\u{a0}client waits".to_owned(),
+            many => format!("letters to {many}\u{a0}clients wait"),
+        };
+        format!("{why} Operations have the case; {clients}.")
     }
 
     fn wait(&self, wait: Wait, count: usize) -> String {

@@ -2,12 +2,13 @@
 
 use jiff::civil::{Date, Time, Weekday};
 
-use super::super::data::{Answer, FaxInstead, Fix, LeftOutOf, Letters, Todo, Trouble, Upcoming, Wait};
+use super::super::data::{Answer, FaxInstead, Fix, LeftOutOf, Letters, Stop, Stopped, Todo, Trouble, Upcoming, Wait};
 use super::{Acts, Heading, Words, capital, days, excluded, hours, listed, unstopped};
 use crate::model::address::Channel;
 use crate::model::plan::LeftOut;
 use crate::model::response::{Bounce, HumanIntent};
 use crate::model::task::TaskKind;
+use crate::policy::guard::Rate;
 
 pub(super) struct Swedish;
 
@@ -208,6 +209,27 @@ impl Words for Swedish {
             FaxInstead::None if dead => vec![asked("Rätt adress?")],
             FaxInstead::None => vec![asked("Hör av dig på annat sätt.")],
         }
+    }
+
+    fn stopped(&self, campaign: &str) -> String {
+        format!("Kampanjen {campaign} är pausad")
+    }
+
+    fn stopped_line(&self, stopped: &Stopped) -> String {
+        let why = match stopped.why {
+            Stop::Google => "Google nekar dess brev.".to_owned(),
+            Stop::Excess(excess) => {
+                let what = match excess.rate {
+                    Rate::Bounces => "studsade",
+                    Rate::Complaints => "anmäldes som skräppost",
+                };
+                let (count, letters, percent) = (excess.count, excess.letters, excess.percent(','));
+                format!("{count} av {letters} brev {what} ({percent}\u{a0}%).")
+            }
+        };
+        let clients =
+            if stopped.letters == 1 { "1\u{a0}kund".into() } else { format!("{}\u{a0}kunder", stopped.letters) };
+        format!("{why} Driften har fått ärendet; brev till {clients} väntar.")
     }
 
     fn wait(&self, wait: Wait, count: usize) -> String {

@@ -1,6 +1,7 @@
 //! The domains that letters come from: what a receiving server looks up before it
 //! takes them. Google, Yahoo and Microsoft refuse bulk mail without SPF and DMARC.
 
+mod dkim;
 mod dmarc;
 mod mx;
 mod spf;
@@ -10,7 +11,8 @@ use std::net::SocketAddr;
 
 use futures_util::future::join_all;
 
-use crate::config::Config;
+use crate::config::dkim::DkimKey;
+use crate::config::{Config, Dkim, is_aligned};
 
 use super::names::{Names, Records};
 use super::{Check, Finding};
@@ -19,8 +21,13 @@ use super::{Check, Finding};
 pub(super) async fn examine(config: &Config, resolver: Option<SocketAddr>) -> Vec<Check> {
     let names = Names::of(resolver);
     let domains = domains(config);
-    let checks = join_all(domains.iter().map(|(from, path)| examine_one(&names, from, path))).await;
-    checks.into_iter().flatten().collect()
+    let keys: Vec<_> = config.senders.iter().flat_map(|sender| &sender.dkim).collect();
+    let examined = domains.iter().map(|(from, path)| {
+        let signed = keys.iter().any(|key| !key.retired && is_aligned(from, &key.domain));
+        examine_one(&names, from, path, signed)
+    });
+    let (checks, keys) = tokio::join!(join_all(examined), join_all(keys.iter().map(|key| examine_key(&names, key))));
+    checks.into_iter().flatten().chain(keys).collect()
 }
 
 /// Each domain of a From, with the domain of the return path beneath it.
@@ -34,18 +41,35 @@ fn domains(config: &Config) -> BTreeSet<(String, String)> {
     domains
 }
 
-async fn examine_one(names: &Names, from: &str, path: &str) -> Vec<Check> {
+async fn examine_one(names: &Names, from: &str, path: &str, signed: bool) -> Vec<Check> {
     let (mx, spf, dmarc) = tokio::join!(names.mx(from), names.txt(path), find_dmarc(names, from));
-    vec![
+    let mut checks = vec![
         judge(mx, mx::judge).of(format!("MX of {from}")),
-        judge(spf, |texts| spf::judge_with_path(texts, from, path)).of(format!("SPF of {path}")),
+        judge(spf, |texts| spf::judge_with_path(texts, from, path, signed)).of(format!("SPF of {path}")),
         judge(dmarc, dmarc::judge).of(format!("DMARC of {from}")),
-        Finding {
-            advice: Some("send a letter to a mailbox of your own and look for dkim=pass in its headers".into()),
-            ..Finding::skipped("its key cannot be found without the selector, which the relay that signs knows")
-        }
-        .of(format!("DKIM of {from}")),
-    ]
+    ];
+    if !signed {
+        let finding = Finding {
+            advice: Some(
+                "send a letter to a mailbox of your own and look for dkim=pass in its headers, or sign here: \
+                 `outreachd dkim new SELECTOR`"
+                    .into(),
+            ),
+            ..Finding::skipped("no sender has a key here, and the relay's cannot be found without its selector")
+        };
+        checks.push(finding.of(format!("DKIM of {from}")));
+    }
+    checks
+}
+
+/// A key of ours: that it can be read, and that the DNS has its other half.
+async fn examine_key(names: &Names, dkim: &Dkim) -> Check {
+    let name = format!("DKIM {} of {}", dkim.selector, dkim.domain);
+    let key = match DkimKey::load(dkim) {
+        Ok(key) => key,
+        Err(error) => return Finding::from_error(error).of(name),
+    };
+    judge(names.txt(&key.record_name()).await, |texts| dkim::judge(&key, texts)).of(name)
 }
 
 /// A subdomain without a record of its own lives by the one above it (RFC 7489 6.6.3).

@@ -1,6 +1,8 @@
 //! SPF (RFC 7208): which servers may send under the return path's domain, and
 //! whether that domain counts for the one clients see.
 
+use crate::config::is_aligned;
+
 use super::Finding;
 
 /// Judges the texts of the return path's domain.
@@ -28,10 +30,11 @@ fn judge(texts: &[String]) -> Finding {
     }
 }
 
-/// The same, and whether a pass would count for DMARC: only aligned to From it does.
-pub(super) fn judge_with_path(texts: &[String], from: &str, path: &str) -> Finding {
+/// The same, and whether a pass would count for DMARC: only aligned to From it does, which
+/// matters where no signature of ours does (`signed`).
+pub(super) fn judge_with_path(texts: &[String], from: &str, path: &str, signed: bool) -> Finding {
     let finding = judge(texts);
-    if finding.state != super::super::State::Ok || is_aligned(from, path) {
+    if finding.state != super::super::State::Ok || signed || is_aligned(from, path) {
         return finding;
     }
     Finding::warning(
@@ -42,12 +45,6 @@ pub(super) fn judge_with_path(texts: &[String], from: &str, path: &str) -> Findi
 
 fn is_spf(text: &str) -> bool {
     text == "v=spf1" || text.starts_with("v=spf1 ")
-}
-
-/// Relaxed alignment without a list of public suffixes: one is the other or below it.
-fn is_aligned(from: &str, path: &str) -> bool {
-    let below = |lower: &str, upper: &str| lower.strip_suffix(upper).is_some_and(|rest| rest.ends_with('.'));
-    from == path || below(from, path) || below(path, from)
 }
 
 #[cfg(test)]
@@ -77,11 +74,12 @@ mod tests {
     #[test]
     fn wants_the_return_path_under_the_domain_that_clients_see() {
         let texts = ["v=spf1 mx -all".to_owned()];
-        let state = |path| judge_with_path(&texts, "fyrljus.example", path).state;
+        let state = |path| judge_with_path(&texts, "fyrljus.example", path, false).state;
         assert_eq!(state("fyrljus.example"), State::Ok);
         assert_eq!(state("studs.fyrljus.example"), State::Ok);
         assert_eq!(state("notfyrljus.example"), State::Warning);
         assert_eq!(state("relay.example"), State::Warning);
-        assert_eq!(judge_with_path(&[], "fyrljus.example", "relay.example").state, State::Failed);
+        assert_eq!(judge_with_path(&texts, "fyrljus.example", "relay.example", true).state, State::Ok);
+        assert_eq!(judge_with_path(&[], "fyrljus.example", "relay.example", true).state, State::Failed);
     }
 }

@@ -1,0 +1,179 @@
+//! The stage that delivers, over a database of its own, on a clock that the test moves.
+//!
+//! What it sends are notices: no pause, window or campaign has a say, so what becomes of
+//! one is the wire's and the ledger's doing alone.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use outreachd::clock::{Clock, ManualClock};
+use outreachd::config::{self, Config};
+use outreachd::deliver::Deliver;
+use outreachd::model::act::Act;
+use outreachd::model::address::{Address, EmailAddress};
+use outreachd::model::delivery::Purpose;
+use outreachd::model::id::{AttemptId, DaemonId, DeliveryId};
+use outreachd::model::token::TokenKeys;
+use outreachd::store::{AttemptState, DeliveryFilter, DeliveryRow, Finish, Handoff, NewDelivery, Store};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::databases::{Database, sqlite};
+
+/// What a relay's section says for timers of one second.
+pub const SHORT_TIMERS: &str =
+    "timeouts = { greeting_s = 1, command_s = 1, mail_s = 1, recipient_s = 1, data_s = 1, block_s = 1, dot_s = 1 }";
+
+/// The stage and what it stands on.
+pub struct Bench {
+    pub store: Store,
+    pub clock: ManualClock,
+    config: Arc<Config>,
+    daemon: DaemonId,
+    _database: Database,
+}
+
+impl Bench {
+    /// A bench whose relay listens on `port`; `relay` are more keys of its section.
+    pub async fn new(port: u16, relay: &str) -> Self {
+        let database = sqlite().await;
+        let text = format!(
+            r#"
+            [company]
+            name = "Fyrljus AB"
+            head = "mira.holm@fyrljus.example"
+            [database]
+            url = "sqlite:unused.db"
+            [[sender]]
+            id = "fyrljus"
+            legal_name = "Fyrljus AB"
+            postal_address = "Lyktgatan 4, 791 70 Falun"
+            from = "hej@fyrljus.example"
+            bounces = "ut@fyrljus.example"
+            [[relay]]
+            id = "main"
+            host = "127.0.0.1"
+            port = {port}
+            tls = "none"
+            {relay}
+            "#
+        );
+        let clock = ManualClock::new("2027-03-01T09:00:00Z".parse().unwrap());
+        let daemon = database.store.register_daemon(clock.now()).await.unwrap();
+        let config = Arc::new(config::parse(Path::new("test.toml"), &text, &[]).unwrap());
+        Self { store: database.store.clone(), clock, config, daemon, _database: database }
+    }
+
+    /// The stage, which remembers no trouble with the relay.
+    pub fn deliver(&self) -> Arc<Deliver> {
+        let keys = TokenKeys::new(vec![(1, vec![7; 32])]);
+        let (config, clock) = (Arc::clone(&self.config), Clock::Manual(self.clock.clone()));
+        Deliver::new(self.store.clone(), config, keys, clock, self.daemon, CancellationToken::new()).unwrap()
+    }
+
+    /// Mails that are due now, to `NAME@fyrljus.example`, of about `size` bytes each.
+    pub async fn notices(&self, names: &[String], size: usize) {
+        let now = self.clock.now();
+        let text = "Ljuset i lagret mäts på torsdag.\n".repeat(size / 32 + 1);
+        let new: Vec<_> = names.iter().map(|name| notice(name, &text, now)).collect();
+        self.store.create_deliveries(&self.act(), &new).await.unwrap();
+    }
+
+    /// One turn of a fresh stage, and all that it has begun is written.
+    pub async fn turn(&self) {
+        let deliver = self.deliver();
+        deliver.turn(self.clock.now()).await.unwrap();
+        deliver.close().await;
+    }
+
+    pub fn pass_hours(&self, hours: i64) {
+        self.clock.set(self.clock.now() + SignedDuration::from_hours(hours));
+    }
+
+    pub async fn rows(&self) -> Vec<DeliveryRow> {
+        self.store.deliveries(&DeliveryFilter::default(), 100_000).await.unwrap()
+    }
+
+    /// Commits the handoff of the mail to `NAME@fyrljus.example`, as a session would.
+    pub async fn hand_off(&self, name: &str) -> AttemptId {
+        let row = self.row(name).await;
+        let lanes = self.store.waiting_lanes().await.unwrap();
+        let claimed = self.store.claim(self.daemon, &lanes[0].0, self.clock.now(), 1).await.unwrap();
+        assert_eq!(claimed.iter().map(|one| one.row.id).collect::<Vec<_>>(), [row.id]);
+        let handoff = handoff(row.id);
+        self.store.exchange(&self.act(), self.daemon, &[], &[handoff]).await.unwrap().begun[&row.id]
+    }
+
+    /// Enters a result of one of its tries.
+    pub async fn finish(&self, name: &str, attempt: AttemptId, state: AttemptState) {
+        let finish = Finish {
+            delivery: self.row(name).await.id,
+            attempt: Some(attempt),
+            relay: "main".into(),
+            state,
+            code: None,
+            enhanced: None,
+            reply: None,
+            reason: None,
+            due_at: None,
+            not_after: None,
+            gateway_id: None,
+            consequences: Vec::new(),
+        };
+        self.store.exchange(&self.act(), self.daemon, &[finish], &[]).await.unwrap();
+    }
+
+    fn act(&self) -> Act {
+        Act::stage("test", self.clock.now())
+    }
+
+    /// The mail to `NAME@fyrljus.example`.
+    pub async fn row(&self, name: &str) -> DeliveryRow {
+        self.rows().await.into_iter().find(|row| row.key == format!("notice/{name}")).unwrap()
+    }
+}
+
+/// The configuration in a file, as the program reads it.
+pub fn config_from(file: &Path) -> Arc<Config> {
+    Arc::new(config::load(file, &[]).unwrap())
+}
+
+/// The stage, in this process, as the program would run it from this configuration file.
+pub fn deliver_from(file: &Path, store: &Store, clock: Clock, daemon: DaemonId) -> Arc<Deliver> {
+    let config = config_from(file);
+    let keys = config::keys::load_or_create(&config.files.key_file).unwrap();
+    Deliver::new(store.clone(), config, keys, clock, daemon, CancellationToken::new()).unwrap()
+}
+
+/// A handoff of bytes that nobody renders.
+pub fn handoff(delivery: DeliveryId) -> Handoff {
+    Handoff {
+        delivery,
+        relay: "main".into(),
+        frozen: "{}".into(),
+        sha256: "0".into(),
+        message_id: "a@fyrljus.example".into(),
+    }
+}
+
+fn notice(name: &str, text: &str, due_at: Timestamp) -> NewDelivery {
+    NewDelivery {
+        key: format!("notice/{name}"),
+        purpose: Purpose::Notice,
+        address: Address::Email(EmailAddress::parse(&format!("{name}@fyrljus.example")).unwrap()),
+        contact: None,
+        user: None,
+        plan: None,
+        campaign: None,
+        step: None,
+        variant: None,
+        revision: None,
+        fallback: None,
+        needs_consent: false,
+        sender: "fyrljus".into(),
+        lane: "email/main".into(),
+        payload: Some(serde_json::json!({ "subject": "Till driften", "text": text, "html": null })),
+        due_at,
+        not_after: None,
+    }
+}
