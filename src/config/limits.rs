@@ -12,9 +12,9 @@ use crate::model::limit::{Limit, Scope, WarmUp};
 use crate::model::mistake::did_you_mean;
 use crate::policy::providers::Providers;
 
+use super::Pace;
 use super::table::{Reader, Table};
 use super::value::Value;
-use super::{Pace, Relay};
 
 pub(super) const KEYS: [&str; 10] = [
     "relay",
@@ -106,19 +106,6 @@ pub(super) fn read_limits(tables: Vec<Table<'_>>, known: &Known<'_>) -> Pace {
         }
     }
     Pace { limits, each_domain, providers: known.providers.clone(), campaigns }
-}
-
-/// What a relay's own table (or its preset) says it takes, beside its `[[limit]]`: the
-/// stricter holds.
-pub(super) fn heed_relays<'a>(pace: &mut Pace, relays: impl Iterator<Item = &'a Relay>) {
-    for relay in relays {
-        let rate = relay.per_minute.and_then(|count| format!("{count}/minute").parse().ok());
-        let own = Limit { rate, per_day: relay.per_day, ..Limit::default() };
-        if !own.is_empty() {
-            let limit = pace.limits.entry(Scope::Relay(relay.id.clone())).or_default();
-            *limit = limit.and(own);
-        }
-    }
 }
 
 /// Reads what a limit is for: one key of five.

@@ -196,12 +196,6 @@ pub struct Relay {
     pub sessions: usize,
     /// Messages in one session before it is closed.
     pub messages_per_session: usize,
-    /// Messages a day that it takes, by its provider's word or the operator's.
-    pub per_day: Option<u32>,
-    /// Messages a minute that it takes, likewise.
-    pub per_minute: Option<u32>,
-    /// How long each of its answers is waited for.
-    pub timeouts: Timeouts,
     /// Its Postfix's log, where the relay runs on this machine: it tells of letters whose
     /// answer was lost.
     pub log: Option<PathBuf>,
@@ -385,9 +379,6 @@ impl Relay {
             hello: None,
             sessions: 4,
             messages_per_session: 100,
-            per_day: None,
-            per_minute: None,
-            timeouts: Timeouts::default(),
             log: None,
             backup: None,
             allowance: Limit::default(),

@@ -50,7 +50,7 @@ impl Preset {
             ("google", &book.google),
             ("ses", &book.ses),
         ];
-        table.take("preset")?.word(&presets)
+        Some(table.take("preset")?.word(&presets))
     }
 
     /// How many it takes, and how fast.
