@@ -94,7 +94,6 @@ fn campaign() -> Campaign {
         },
         limit: Default::default(),
         steps: vec![step],
-        limit: Default::default(),
         on: BTreeMap::new(),
     }
 }

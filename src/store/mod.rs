@@ -393,7 +393,6 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
     };
     let writer = pool(1)
         .after_release(|conn, _| Box::pin(is_outside_transactions(conn)))
-        .connect_with(options.clone().pragma("cache_size", "-16384"))
         // What a statement over some hundreds of rows may have to take back stays in memory.
         .connect_with(options.clone().pragma("cache_size", "-16384").pragma("temp_store", "MEMORY"))
         .await
