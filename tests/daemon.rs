@@ -5,16 +5,14 @@
 
 mod support;
 
-#[path = "daemon/gate.rs"]
-mod gate;
 #[path = "daemon/service_manager.rs"]
 mod service_manager;
 
-use gate::Gate;
 use outreachd::demo::mail_server::{MailServer, Options, Stage};
 use outreachd::model::delivery::DeliveryState;
 use rustix::process::Signal;
 use support::daemon::{ANY_PORT, Site, configuration, count, deliveries, errors, get, notices, plans, soon};
+use support::gate::Gate;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn drains_when_it_is_told_to_stop() {

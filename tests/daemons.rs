@@ -5,15 +5,11 @@
 
 mod support;
 
-#[path = "daemon/gate.rs"]
-mod gate;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use gate::Gate;
 use outreachd::clock::Clock;
 use outreachd::demo::mail_server::{MailServer, Options, Stage};
 use outreachd::model::delivery::DeliveryState;
@@ -21,6 +17,7 @@ use outreachd::store::{DeliveryFilter, DeliveryRow, Hold, Migration, Store};
 use rustix::process::Signal;
 use support::daemon::{ANY_PORT, Daemon, Site, configuration, errors, notices, plans, soon};
 use support::databases::fresh_postgres;
+use support::gate::Gate;
 use support::services::postgres_url;
 
 const SESSIONS: usize = 4;

@@ -21,8 +21,6 @@ mod support;
 mod bench;
 #[path = "guarantee/decisions.rs"]
 mod decisions;
-#[path = "daemon/gate.rs"]
-mod gate;
 #[path = "guarantee/small_disk.rs"]
 mod small_disk;
 #[path = "guarantee/t1_faxes.rs"]

@@ -146,7 +146,7 @@ async fn two_daemons_on_one_database_keep_a_limit_together() {
         outreachd::schedule::turn(&one.store, &one.config, at(MONDAY)).await.unwrap();
         for _ in 0..4 {
             let (a, b) = tokio::join!(one.deliver.turn(at(MONDAY)), two.deliver.turn(at(MONDAY)));
-            (a.unwrap(), b.unwrap());
+            a.and(b).unwrap();
         }
         assert_eq!(one.relay.received().len() + two.relay.received().len(), 7);
         assert_eq!(one.store.gone().await.unwrap()["relay/main"].today, 7);

@@ -11,7 +11,7 @@ const INTRO: &str = "templates/led/intro.md";
 
 /// A file of the starter, what is written in it, what instead; the command; what it says.
 const MISTAKES: [(&str, &str, &str, &str, &str); 9] = [
-    (CONFIG, "\n[[relay]]", "\n[[rely]]", "run", "config/outreachd.toml:32:3: unknown key `rely`"),
+    (CONFIG, "\n[[relay]]", "\n[[rely]]", "run", "config/outreachd.toml:35:3: unknown key `rely`"),
     (
         CONFIG,
         "port     = 587",

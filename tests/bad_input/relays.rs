@@ -14,7 +14,7 @@ use crate::support::daemon::{ANY_PORT, Daemon, Site, configuration, deliveries, 
 
 /// What the log must say, and that no try was used up for it.
 async fn waits_and_says(site: &Site, daemon: &mut Daemon, why: &str) {
-    let line = daemon.says("no mail leaves for now, all of it waits: ").await;
+    let line = daemon.says("no mail leaves by relay main for now: ").await;
     assert!(line.contains(why), "{why}\n{line}");
     let store = site.store().await;
     for row in deliveries(&store).await {

@@ -7,8 +7,8 @@ use rustix::process::Signal;
 use tokio::net::UnixDatagram;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::gate::Gate;
 use crate::support::daemon::{Site, notices, soon};
+use crate::support::gate::Gate;
 
 struct ServiceManager(UnboundedReceiver<String>);
 

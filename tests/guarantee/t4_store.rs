@@ -13,9 +13,9 @@ use outreachd::model::delivery::DeliveryState;
 use outreachd::model::suppression::{Reason, Scope};
 use outreachd::store::{Consequence, Migration, Store};
 
-use crate::gate::Gate;
 use crate::small_disk::small_disk;
 use crate::support::daemon::{ANY_PORT, Site, configuration, count, deliveries, notices, plans, soon};
+use crate::support::gate::Gate;
 use crate::trouble::{BrokenDisk, FullDisk, Locked, Postgres, Refusing, Trouble};
 
 /// A relay with a gate at one stage, which counts the bodies whose first line it saw.

@@ -8,8 +8,8 @@ use outreachd::demo::mail_server::{MailServer, Options, Stage};
 use outreachd::model::delivery::DeliveryState;
 use rustix::process::Signal;
 
-use crate::gate::Gate;
 use crate::support::daemon::{Site, deliveries, notices, soon};
+use crate::support::gate::Gate;
 use crate::trouble::{Refusing, Trouble};
 
 #[test]

@@ -8,6 +8,7 @@
 pub mod app;
 pub mod daemon;
 pub mod databases;
+pub mod gate;
 pub mod identity;
 pub mod proxy;
 pub mod services;

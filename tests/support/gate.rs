@@ -5,7 +5,7 @@ use std::sync::{Mutex, mpsc};
 use outreachd::demo::mail_server::{Answer, Facts, Stage};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::support::daemon::soon;
+use super::daemon::soon;
 
 /// The test's side of the relay.
 pub struct Gate {
