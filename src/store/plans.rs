@@ -389,8 +389,8 @@ impl Store {
         }
         let ids = super::words::id_list(ended.iter().map(|row| row.ended));
         let text = format!(
-            "SELECT {COLUMNS} FROM json_each($1) AS r JOIN plan p ON p.delivery_id = CAST(CAST(r.value AS TEXT) AS BIGINT)
-             WHERE p.state = 'active' AND p.delivery_id IS NOT NULL"
+            "SELECT {COLUMNS} FROM json_each($1) AS r CROSS JOIN plan p
+             WHERE p.delivery_id = CAST(CAST(r.value AS TEXT) AS BIGINT) AND p.state = 'active' AND p.delivery_id IS NOT NULL"
         );
         let plans = reading!(self, conn => {
             sqlx::query_as::<_, PlanSql>(sqlx::AssertSqlSafe(text)).bind(ids).fetch_all(&mut *conn).await?
@@ -502,6 +502,7 @@ impl Store {
     }
 
     /// Which of these contacts have an active plan of a campaign, and of which run first.
+    /// CROSS JOIN keeps SQLite from looking through the list for each plan of the campaign.
     ///
     /// # Errors
     /// The database does not answer.
@@ -509,9 +510,9 @@ impl Store {
         let list = super::words::id_list(contacts.iter().map(|id| id.0));
         let rows = reading!(self, conn => {
             sqlx::query_as::<_, (i64, String)>(
-                "SELECT p.contact_id, MIN(p.run) FROM json_each($2) AS r
-                 JOIN plan p ON p.contact_id = CAST(CAST(r.value AS TEXT) AS BIGINT)
-                 WHERE p.campaign = $1 AND p.state = 'active' GROUP BY p.contact_id",
+                "SELECT p.contact_id, MIN(p.run) FROM json_each($2) AS r CROSS JOIN plan p
+                 WHERE p.contact_id = CAST(CAST(r.value AS TEXT) AS BIGINT) AND p.campaign = $1 AND p.state = 'active'
+                 GROUP BY p.contact_id",
             )
             .bind(campaign)
             .bind(list)
