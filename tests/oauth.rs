@@ -239,7 +239,7 @@ fn says_what_is_wrong_with_a_preset_or_a_login() {
         ),
         (
             format!(
-                "{google}oauth = {{ provider = \"other\", client_id = \"c\", token_url = \"http://x.example/\", scope = \"m\" }}"
+                "{google}oauth = {{ provider = \"other\", client_id = \"c\", token_url = \"http://x.example/\", authorize_url = \"https://x.example/\", scope = \"m\" }}"
             ),
             "the url must begin with https://",
         ),

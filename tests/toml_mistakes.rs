@@ -412,8 +412,8 @@ fn tells_each_mistake_of_a_limit_once() {
         ("domain = \"*\"", "domain = \"granvik\"", &["42:10: `domain` is no domain; one looks like company.example"]),
         (
             "domain = \"*\"",
-            "domain = \"*\"\nrelay = \"main\"",
-            &["43:1: `domain` stands beside `relay`; a limit is for one of them"],
+            "domain = \"*\"\nsender = \"fyrljus\"",
+            &["42:1: `domain` stands beside `sender`; a limit is for one of them"],
         ),
         (
             "domain = \"*\"\n",
@@ -436,7 +436,7 @@ fn tells_each_mistake_of_a_limit_once() {
         (
             "\"*.dalarna.example\"",
             "\"falun.example\"",
-            &["31:30: the domain `falun.example` is given twice, first in line 31"],
+            &["31:29: the domain `falun.example` is given twice, first in line 31"],
         ),
     ];
     hold(&format!("{CONFIG}{LIMITS}"), cases, |source| config_mistakes(source, &[]));

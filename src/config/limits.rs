@@ -82,9 +82,12 @@ pub(super) fn read_limits(tables: Vec<Table<'_>>, known: &Known<'_>) -> Pace {
     for mut table in tables {
         let (reader, place) = (table.reader(), table.span());
         let aim = read_aim(&mut table, known);
+        let before = reader.count();
         let limit = read_limit(&mut table);
+        // A value that cannot be read was meant to limit something.
+        let is_told = reader.count() > before;
         let Some((aim, span)) = aim else { continue };
-        if limit.is_empty() && table.is_empty() {
+        if limit.is_empty() && table.is_empty() && !is_told {
             let message = "a limit needs `rate`, `per_day`, `sessions` or `messages_per_session`";
             reader.report(&place, message);
         }

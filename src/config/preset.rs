@@ -41,8 +41,8 @@ static BOOK: LazyLock<Book> =
     LazyLock::new(|| toml::from_str(include_str!("presets.toml")).expect("a test reads the presets"));
 
 impl Preset {
-    /// The preset that the table names, if it names one.
-    pub(super) fn read(table: &mut Table<'_>) -> Option<&'static Self> {
+    /// The preset that the table names, if it names one; none in that where it is no preset.
+    pub(super) fn read(table: &mut Table<'_>) -> Option<Option<&'static Self>> {
         let book = &*BOOK;
         let presets = [
             ("postfix", &book.postfix),
@@ -50,7 +50,7 @@ impl Preset {
             ("google", &book.google),
             ("ses", &book.ses),
         ];
-        table.take("preset")?.word(&presets)
+        Some(table.take("preset")?.word(&presets))
     }
 
     /// How many it takes, and how fast.

@@ -36,8 +36,9 @@ pub(super) fn read_relay(
     backups: &RefCell<Vec<Backup>>,
 ) -> Option<(Relay, Range<usize>)> {
     let id = read_id(&mut table);
-    let preset = Preset::read(&mut table);
-    let endpoint = read_relay_endpoint(&mut table, preset);
+    let named = Preset::read(&mut table);
+    let preset = named.flatten();
+    let endpoint = read_relay_endpoint(&mut table, named);
     let ca_file = table.take("ca_file").and_then(Value::text).map(|path| site.locate(path));
     let name = id.as_ref().map(|(id, _)| id.as_str());
     // Another host of the same provider may know this machine by its address.
@@ -78,10 +79,14 @@ pub(super) fn read_relay(
 }
 
 /// Host, port and protection, each from the table or else from the preset.
-fn read_relay_endpoint(table: &mut Table<'_>, preset: Option<&Preset>) -> Endpoint {
-    let Some(preset) = preset else {
-        let (host, port) = (table.need("host"), table.need("port"));
-        refuse_region(table);
+fn read_relay_endpoint(table: &mut Table<'_>, named: Option<Option<&Preset>>) -> Endpoint {
+    let Some(Some(preset)) = named else {
+        // What a misspelt preset would have brought is not missed as well.
+        let mut key = |key| if named.is_none() { table.need(key) } else { table.take(key) };
+        let (host, port) = (key("host"), key("port"));
+        if named.is_none() {
+            refuse_region(table);
+        }
         return read_endpoint(table, host, port, (Tls::Starttls, 465, 587));
     };
     let (host, port) = (table.take("host"), table.take("port"));
