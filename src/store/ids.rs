@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Result, Store, transaction};
 use crate::model::id::COUNTER_BITS;
 
-/// A restart loses what is left of one; of 2^40 ids an incarnation has enough.
-const BLOCK: i64 = 8192;
+/// A restart loses what is left of one. The ids of the demo's clients follow from it.
+const BLOCK: i64 = 1024;
 
 /// The ids this process has reserved and not used.
 #[derive(Clone, Debug, Default)]
