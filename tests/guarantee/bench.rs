@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use outreachd::clock::{Clock, ManualClock};
-use outreachd::config::{self, Config};
+use outreachd::config::{self, Config, Timeouts};
 use outreachd::deliver::Deliver;
 use outreachd::model::act::Act;
 use outreachd::model::address::{Address, EmailAddress};
@@ -20,9 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::databases::{Database, sqlite};
 
-/// What a relay's section says for timers of one second.
-pub const SHORT_TIMERS: &str =
-    "timeouts = { greeting_s = 1, command_s = 1, mail_s = 1, recipient_s = 1, data_s = 1, block_s = 1, dot_s = 1 }";
+/// Seconds of every timer where a relay is to stall: short, and yet enough for a busy machine.
+pub const SHORT_S: u64 = 2;
 
 /// The stage and what it stands on.
 pub struct Bench {
@@ -34,8 +33,8 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A bench whose relay listens on `port`; `relay` are more keys of its section.
-    pub async fn new(port: u16, relay: &str) -> Self {
+    /// A bench whose relay listens on `port`, and takes so many sessions.
+    pub async fn new(port: u16, sessions: usize) -> Self {
         let database = sqlite().await;
         let text = format!(
             r#"
@@ -55,7 +54,7 @@ impl Bench {
             host = "127.0.0.1"
             port = {port}
             tls = "none"
-            {relay}
+            sessions = {sessions}
             "#
         );
         let clock = ManualClock::new("2027-03-01T09:00:00Z".parse().unwrap());
@@ -65,9 +64,9 @@ impl Bench {
     }
 
     /// The stage, which remembers no trouble with the relay.
-    pub fn deliver(&self) -> Arc<Deliver> {
+    fn deliver(&self, config: Arc<Config>) -> Arc<Deliver> {
         let keys = TokenKeys::new(vec![(1, vec![7; 32])]);
-        let (config, clock) = (Arc::clone(&self.config), Clock::Manual(self.clock.clone()));
+        let clock = Clock::Manual(self.clock.clone());
         Deliver::new(self.store.clone(), config, keys, clock, self.daemon, CancellationToken::new()).unwrap()
     }
 
@@ -81,7 +80,18 @@ impl Bench {
 
     /// One turn of a fresh stage, and all that it has begun is written.
     pub async fn turn(&self) {
-        let deliver = self.deliver();
+        self.turn_with(Arc::clone(&self.config)).await;
+    }
+
+    /// The same with a relay that is given up after [`SHORT_S`] at each step.
+    pub async fn impatient_turn(&self) {
+        let mut config = Config::clone(&self.config);
+        config.relays[0].timeouts = Timeouts::all(SHORT_S);
+        self.turn_with(Arc::new(config)).await;
+    }
+
+    async fn turn_with(&self, config: Arc<Config>) {
+        let deliver = self.deliver(config);
         deliver.turn(self.clock.now()).await.unwrap();
         deliver.close().await;
     }

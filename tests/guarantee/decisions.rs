@@ -44,7 +44,7 @@ async fn a_decision_is_on_record_with_who_and_why() {
 
 #[tokio::test]
 async fn a_late_result_of_an_earlier_try_starts_nothing() {
-    let bench = Bench::new(9, "").await;
+    let bench = Bench::new(9, 1).await;
     bench.notices(&["a".to_owned()], 100).await;
     let (store, now) = (&bench.store, bench.clock.now());
     let act = Act::stage("test", now);

@@ -5,8 +5,9 @@
 
 use outreachd::demo::mail_server::{Answer, MailServer, Options};
 use outreachd::model::delivery::DeliveryState;
+use outreachd::store::DeliveryRow;
 
-use crate::bench::{Bench, SHORT_TIMERS};
+use crate::bench::Bench;
 use crate::support::daemon::soon;
 use crate::support::proxy::{Fault, MOMENTS, Moment, Proxy};
 
@@ -52,39 +53,49 @@ fn expected(moment: Moment, fault: Fault) -> Option<(Class, usize)> {
     })
 }
 
+/// Both ways of a relay, side by side.
 async fn breaks(fault: Fault) {
-    for pipelining in [true, false] {
-        let relay = MailServer::start(|_| Answer::Accept, Options { pipelining, ..Options::default() }).await.unwrap();
-        let proxy = Proxy::start(relay.addr()).await;
-        let bench = Bench::new(proxy.port(), &format!("sessions = 1\n{SHORT_TIMERS}")).await;
-        for moment in MOMENTS {
-            let Some((class, copies)) = expected(moment, fault) else { continue };
-            let case = format!("{fault:?} at {moment:?}, pipelining {pipelining}");
-            let name = format!("{moment:?}").to_lowercase();
-            bench.notices(std::slice::from_ref(&name), if moment == Moment::Body { LONG } else { 100 }).await;
-            proxy.break_at(moment, fault);
-            soon(&case, bench.turn()).await;
-            let row = bench.row(&name).await;
-            let seen = match (row.state, row.tries) {
-                (DeliveryState::Scheduled, 0) => Class::Ready,
-                (DeliveryState::Retry, 1) => Class::Retry,
-                (DeliveryState::Rejected, 1) => Class::Rejected,
-                (DeliveryState::Uncertain, 1) => Class::Uncertain,
-                (DeliveryState::Accepted, 1) => Class::Accepted,
-                other => panic!("{case}: {other:?}"),
-            };
-            assert_eq!((seen, copies_of(&relay, &name)), (class, copies), "{case}: {row:?}");
+    tokio::join!(breaks_with(fault, true), breaks_with(fault, false));
+}
 
-            proxy.heal();
-            bench.pass_hours(2);
-            soon(&case, bench.turn()).await;
-            let (state, copies) = match class {
-                Class::Ready | Class::Retry | Class::Accepted => (DeliveryState::Accepted, 1),
-                Class::Rejected => (DeliveryState::Rejected, 0),
-                Class::Uncertain => (DeliveryState::Uncertain, copies),
-            };
-            assert_eq!((bench.row(&name).await.state, copies_of(&relay, &name)), (state, copies), "later, {case}");
+async fn breaks_with(fault: Fault, pipelining: bool) {
+    let relay = MailServer::start(|_| Answer::Accept, Options { pipelining, ..Options::default() }).await.unwrap();
+    let proxy = Proxy::start(relay.addr()).await;
+    let bench = Bench::new(proxy.port(), 1).await;
+    for moment in MOMENTS {
+        let Some((class, copies)) = expected(moment, fault) else { continue };
+        let case = format!("{fault:?} at {moment:?}, pipelining {pipelining}");
+        let name = format!("{moment:?}").to_lowercase();
+        bench.notices(std::slice::from_ref(&name), if moment == Moment::Body { LONG } else { 100 }).await;
+        proxy.break_at(moment, fault);
+        match fault {
+            Fault::Stall => soon(&case, bench.impatient_turn()).await,
+            _ => soon(&case, bench.turn()).await,
         }
+        let row = bench.row(&name).await;
+        assert_eq!((class_of(&row), copies_of(&relay, &name)), (Some(class), copies), "{case}: {row:?}");
+
+        proxy.heal();
+        bench.pass_hours(2);
+        soon(&case, bench.turn()).await;
+        let row = bench.row(&name).await;
+        let (state, copies) = match class {
+            Class::Ready | Class::Retry | Class::Accepted => (DeliveryState::Accepted, 1),
+            Class::Rejected => (DeliveryState::Rejected, 0),
+            Class::Uncertain => (DeliveryState::Uncertain, copies),
+        };
+        assert_eq!((row.state, copies_of(&relay, &name)), (state, copies), "later, {case}: {row:?}");
+    }
+}
+
+fn class_of(row: &DeliveryRow) -> Option<Class> {
+    match (row.state, row.tries) {
+        (DeliveryState::Scheduled, 0) => Some(Class::Ready),
+        (DeliveryState::Retry, 1) => Some(Class::Retry),
+        (DeliveryState::Rejected, 1) => Some(Class::Rejected),
+        (DeliveryState::Uncertain, 1) => Some(Class::Uncertain),
+        (DeliveryState::Accepted, 1) => Some(Class::Accepted),
+        _ => None,
     }
 }
 

@@ -244,9 +244,9 @@ fn t6_new_zone_data_moves_the_hours_and_sends_nothing_twice() {
         block_on(async {
             write_zone(folder.as_ref(), summer_time);
             let story =
-                Story { from: Time::constant(8, 30, 0, 0), until: Time::constant(11, 30, 0, 0), ..night("2027-03-28") };
+                Story { from: Time::constant(8, 30, 0, 0), until: Time::constant(11, 30, 0, 0), ..night("2027-03-30") };
             let world = World::new(&story).await;
-            world.turn("2027-03-28T00:00:00Z".parse().unwrap()).await;
+            world.turn("2027-03-29T06:00:00Z".parse().unwrap()).await;
             assert_eq!(world.app.deliveries().await.len(), 2, "its first letters are dated by the old law");
             write_zone(folder.as_ref(), law);
             let noon = TimeZone::get("Europe/Stockholm").unwrap().to_datetime("2027-06-01T12:00:00Z".parse().unwrap());
