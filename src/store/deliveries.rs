@@ -207,7 +207,7 @@ const TIE_PLANS: &str = "
 
 /// The ids of those that were there already, where some were.
 const KNOWN: &str = "
-    SELECT d.key, d.id FROM json_each($1) AS r JOIN delivery d ON d.key = r.value->>'key'";
+    SELECT d.key, d.id FROM json_each($1) AS r CROSS JOIN delivery d WHERE d.key = r.value->>'key'";
 
 /// A plan may be tied to a delivery that was there already; then it waits for that one.
 const AWAIT: &str = "

@@ -5,6 +5,7 @@
 //! every other connection (its readers write nothing), and costs no look at a row.
 
 use sqlx::postgres::PgListener;
+use sqlx::sqlite::SqlitePool;
 
 use super::{Engine, Result, Store};
 use crate::model::id::DaemonId;
@@ -18,7 +19,7 @@ pub struct ForeignWrites(Ear);
 
 #[derive(Debug)]
 enum Ear {
-    Sqlite { store: Store, seen: Option<i64> },
+    Sqlite { store: Store, seen: i64 },
     Postgres { listener: Box<PgListener>, own: String },
 }
 
@@ -29,7 +30,7 @@ impl Store {
     /// The database does not answer.
     pub async fn foreign_writes(&self, daemon: DaemonId) -> Result<ForeignWrites> {
         Ok(ForeignWrites(match &self.engine {
-            Engine::Sqlite { .. } => Ear::Sqlite { store: self.clone(), seen: None },
+            Engine::Sqlite { writer, .. } => Ear::Sqlite { store: self.clone(), seen: data_version(writer).await? },
             Engine::Postgres(pool) => {
                 let mut listener = Box::new(PgListener::connect_with(pool).await?);
                 listener.listen(CHANNEL).await?;
@@ -55,6 +56,10 @@ impl Store {
     }
 }
 
+async fn data_version(writer: &SqlitePool) -> Result<i64> {
+    Ok(sqlx::query_scalar("PRAGMA data_version").fetch_one(writer).await?)
+}
+
 impl ForeignWrites {
     /// On SQLite, at once: whether others wrote since the last look. On PostgreSQL it waits
     /// until they do; a lost connection counts too, for what was said meanwhile is lost.
@@ -66,8 +71,8 @@ impl ForeignWrites {
             Ear::Sqlite { store, seen } => {
                 store.look_for_file()?;
                 let Engine::Sqlite { writer, .. } = &store.engine else { return Ok(false) };
-                let version: i64 = sqlx::query_scalar("PRAGMA data_version").fetch_one(writer).await?;
-                Ok(seen.replace(version).is_some_and(|before| before != version))
+                let version = data_version(writer).await?;
+                Ok(std::mem::replace(seen, version) != version)
             }
             Ear::Postgres { listener, own } => loop {
                 let heard = listener.try_recv().await?;

@@ -143,7 +143,9 @@ impl Store {
                 "SELECT campaign, channel, state, COUNT(*) FROM delivery GROUP BY campaign, channel, state ORDER BY campaign, channel, state",
             ).fetch_all(&mut *conn).await?;
             let plans = sqlx::query_as::<_, (String, String, i64)>(
-                "SELECT campaign, state, COUNT(*) FROM plan GROUP BY campaign, state ORDER BY campaign, state",
+                "SELECT campaign, state, CAST(SUM(n) AS BIGINT) FROM (
+                    SELECT campaign, state, COUNT(*) AS n FROM plan GROUP BY run, revision_id, state, stop_reason, campaign) AS t
+                 GROUP BY campaign, state ORDER BY campaign, state",
             ).fetch_all(&mut *conn).await?;
             let matched = sqlx::query_as::<_, (String, i64, i64)>(
                 "SELECT campaign, COUNT(*), COUNT(left_out) FROM membership GROUP BY campaign ORDER BY campaign",
