@@ -17,7 +17,7 @@ const MISTAKES: [(&str, &str, &str, &str, &str); 9] = [
         "port     = 587",
         "port     = \"587\"",
         "run",
-        "config/outreachd.toml:35:12: `port`: expected an integer, found a string",
+        "config/outreachd.toml:38:12: `port`: expected an integer, found a string",
     ),
     (CAMPAIGN, "template = \"led/intro\"", "tempalte = \"led/intro\"", "apply", ":27:1: unknown key `tempalte`"),
     (CAMPAIGN, "holdout  = \"4 %\"", "holdout  = 4", "apply", ":17:12: `holdout`: expected a string, found an integer"),

@@ -180,7 +180,7 @@ impl Shared {
             link.to_relay.write_all(&some[..length]).await?;
             return self.carry_out(link, fault).await;
         }
-        let message = link.to_the_dot().await?;
+        let message = link.read_to_the_dot().await?;
         if let Some(fault) = self.fault(Moment::Dot) {
             return self.carry_out(link, fault).await;
         }
@@ -238,7 +238,7 @@ impl Link {
     }
 
     /// A message with its dot.
-    async fn to_the_dot(&mut self) -> io::Result<Vec<u8>> {
+    async fn read_to_the_dot(&mut self) -> io::Result<Vec<u8>> {
         let mut message = Vec::new();
         loop {
             let line = line(&mut self.daemon).await?;
