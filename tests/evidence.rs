@@ -255,7 +255,7 @@ async fn a_copy_in_the_folder_of_sent_mail_settles_it_and_its_absence_nothing() 
             assert_eq!(searches.len(), if is_there { 1 } else { 2 }, "every five minutes, as long as there is a doubt");
             let message_id = row.message_id.unwrap();
             let query = format!(
-                "SINCE 28-Feb-2027 OR HEADER Message-ID \"{message_id}\" HEADER X-Outreachd-Delivery \"{token}\""
+                "SENTSINCE 28-Feb-2027 OR HEADER Message-ID \"{message_id}\" HEADER X-Outreachd-Delivery \"{token}\""
             );
             assert_eq!(*searches[0], format!("UID SEARCH {query}"));
             assert!(heard.iter().any(|line| line.starts_with("EXAMINE") && line.contains("Sent")), "{heard:?}");

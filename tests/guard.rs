@@ -37,7 +37,7 @@ async fn sent(store: Store, dead: usize) -> TestApp {
     let head = User {
         id: UserId(0),
         role: Role::Head,
-        language: Language::En,
+        language: Language::Sv,
         name: "Mira Holm".to_owned().try_into().unwrap(),
         email: "mira.holm@fyrljus.example".to_owned().try_into().unwrap(),
         ..app.store.users().await.unwrap().remove(0)
@@ -75,13 +75,13 @@ async fn pauses_a_campaign_once_and_tells_operator_and_head() {
             [
                 (
                     false,
-                    "Kampanjen LED i lagret pausades: 4 av 60 brev studsade (6,7 %, gränsen är 5 %). \
-                     Se varför, sedan: outreachd resume led"
+                    "Campaign LED i lagret was paused: 4 of 60 letters bounced (6.7 %; the limit is 5 %). \
+                     See why, then: outreachd resume led"
                 ),
                 (
                     true,
-                    "Campaign LED i lagret was paused: 4 of 60 letters bounced (6.7 %; the limit is 5 %). \
-                     See why, then: outreachd resume led"
+                    "Kampanjen LED i lagret pausades: 4 av 60 brev studsade (6,7 %, gränsen är 5 %). \
+                     Se varför, sedan: outreachd resume led"
                 ),
             ]
         );
@@ -124,7 +124,7 @@ async fn warns_once_below_the_pause_and_says_nothing_of_a_few() {
         assert_eq!(app.store.pauses(at(DURING)).await.unwrap(), []);
         let tasks = operate(&app).await;
         assert_eq!(tasks.len(), 1);
-        assert!(tasks[0].note.starts_with("Kampanjen LED i lagret närmar sig en paus: 2 av 60 brev studsade (3,3 %"));
+        assert!(tasks[0].note.starts_with("Campaign LED i lagret comes near a pause: 2 of 60 letters bounced (3.3 %"));
         // A week later those letters are counted no more; then there are none.
         app.clock.set(at(DURING) + 193.hours());
         assert_eq!(app.store.campaign_tallies(app.clock.now() - 168.hours()).await.unwrap(), []);

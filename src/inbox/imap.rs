@@ -310,7 +310,7 @@ impl Sought {
         [id, token]
             .into_iter()
             .all(fits)
-            .then(|| format!("SINCE {since} OR HEADER Message-ID \"{id}\" HEADER X-Outreachd-Delivery \"{token}\""))
+            .then(|| format!("SENTSINCE {since} OR HEADER Message-ID \"{id}\" HEADER X-Outreachd-Delivery \"{token}\""))
     }
 }
 
@@ -341,7 +341,9 @@ mod tests {
         };
         assert_eq!(
             sought.query().as_deref(),
-            Some(r#"SINCE 1-Mar-2027 OR HEADER Message-ID "abc@fyrljus.example" HEADER X-Outreachd-Delivery "abc""#)
+            Some(
+                r#"SENTSINCE 1-Mar-2027 OR HEADER Message-ID "abc@fyrljus.example" HEADER X-Outreachd-Delivery "abc""#
+            )
         );
         for hostile in ["a\" OR ALL", "a\\", "a\r\nb", "å"] {
             assert_eq!(Sought { message_id: hostile.into(), ..sought.clone() }.query(), None);
