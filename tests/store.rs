@@ -540,7 +540,9 @@ async fn moves_plans_and_ends_them() {
             (PlanState::Active, Some("referens"), None)
         );
         assert_eq!(plans[1].state, PlanState::Done);
-        assert_eq!(store.next_plan_at(now(), now()).await.unwrap(), Some(now() + 72.hours()));
+        // Plans are found by the hour: the beginning of theirs is when to look.
+        let hour = "2027-03-04T07:00:00Z".parse().unwrap();
+        assert_eq!(store.next_plan_at(now(), now()).await.unwrap(), Some(hour));
         let status = store.status(now()).await.unwrap();
         assert_eq!(status.matched, [("led".to_owned(), 2, 0)]);
         assert_eq!(status.deliveries[0].count, 2);
