@@ -577,7 +577,9 @@ async fn judges_each_condition_as_the_store_does() {
         for condition in conditions.into_iter().chain(not).chain([both, Condition::Not(Rule::default())]) {
             let rule = Rule(vec![condition]);
             let found = store.candidates(&rule, "led", "", reference, Default::default(), 500).await.unwrap();
-            let by_store: Vec<_> = found.iter().map(|person| person.contact).collect();
+            let mut by_store: Vec<_> = found.iter().map(|person| person.contact).collect();
+            // They come company by company.
+            by_store.sort_unstable();
             let holds =
                 |client: &&Client| explain(&rule, Subject { client, last_touch: client.last_touch, reference })[0].1;
             let by_us: Vec<_> = clients.iter().filter(holds).map(|client| client.contact.id).collect();
