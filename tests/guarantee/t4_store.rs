@@ -91,9 +91,20 @@ async fn between_handoff_and_body<T: Trouble>(site: Site, store: Store, mut trou
     store.carry_out(&Act::stage("test", Clock::System.now()), &[suppress]).await.unwrap();
     trouble.begin(&site, &daemon).await;
     gate.open();
-    let line = daemon.says("stage deliver: cannot deliver: ").await;
-    assert!(line.contains(T::WORDS), "{line}");
+    let is_kept = loop {
+        let line = daemon.says(T::WORDS).await;
+        if line.contains("stage deliver: cannot deliver: ") || line.contains("results are kept") {
+            break line.contains("results are kept");
+        }
+    };
     trouble.end(&daemon).await;
+    if is_kept {
+        // The relay was faster than the daemon's own commit, whose end it had not heard of: the
+        // handoff counts as begun after the answer, and the opt-out came too late for it.
+        daemon.says("results that had waited are written").await;
+        daemon.stop().await;
+        return;
+    }
     daemon.says("stage deliver turns again").await;
     assert_eq!(bodies.load(Ordering::SeqCst), 0, "no byte of a body left");
     daemon.stop().await;
