@@ -245,13 +245,14 @@ impl Work {
     async fn send(&self, by: &mut Open, ready: Ready) -> (Sent, Option<Ready>) {
         let (session, relay) = (&mut by.session, by.relay.as_ref());
         let Ready { due, outgoing } = &ready;
-        if let Err(refused) = smtp::check_message(&outgoing.bytes) {
-            return (self.finish(relay, due, due.begun, &refused).await, self.prepare().await);
-        }
+        let message = match smtp::Message::check(&outgoing.bytes) {
+            Ok(message) => message,
+            Err(refused) => return (self.finish(relay, due, due.begun, &refused).await, self.prepare().await),
+        };
         let handoff = Handoff { relay: relay.id.clone(), ..outgoing.handoff.clone() };
         let envid = format!("d{}", outgoing.token);
         let (from, to) = (outgoing.return_path.as_str(), due.claimed.row.address.as_str());
-        let (size, eight_bit) = (outgoing.bytes.len(), smtp::has_eight_bits(&outgoing.bytes));
+        let (size, eight_bit) = (message.size(), message.has_eight_bits());
         let envelope = Envelope { from, to, size, eight_bit, envid: Some(&envid) };
         let (is_fresh, has_answered) = (session.sent() == 0, AtomicBool::new(false));
         let commands = async {
@@ -279,7 +280,7 @@ impl Work {
         if !is_new && let Some(no) = self.look_again(due).await {
             return (self.keep_back(relay, ready.due, no).await, next);
         }
-        let verdict = session.body(&outgoing.bytes).await;
+        let verdict = session.body(&message).await;
         self.cool_if_busy(relay, &verdict);
         (self.finish(relay, due, Some(attempt), &verdict).await, next)
     }

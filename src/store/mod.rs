@@ -41,6 +41,7 @@ mod records;
 mod responses;
 mod restore;
 mod revisions;
+mod sets;
 mod status;
 mod tasks;
 mod ties;

@@ -15,7 +15,7 @@ use outreachd::model::address::EmailAddress;
 use outreachd::model::language::Language;
 use outreachd::render::{Letter, ListId, MailHead, Renderer, Subject, TemplateSet, Unsubscribe, email, sign};
 use outreachd::transport::Verdict;
-use outreachd::transport::smtp::{Connector, Envelope};
+use outreachd::transport::smtp::{Connector, Envelope, Message};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -205,7 +205,8 @@ async fn signatures_hold_behind_postfix() {
         let (from, size) = ("outreach@fyrljus.example", bytes.len());
         let envelope = Envelope { from, to: &to, size, eight_bit: false, envid: None };
         session.begin(&envelope).await.expect("Postfix takes the recipient");
-        let verdict = session.body(&bytes).await;
+        let message = Message::check(&bytes).expect("the letter may leave");
+        let verdict = session.body(&message).await;
         assert!(matches!(verdict, Verdict::Accepted(_)), "{verdict:?}");
         session.quit().await;
         let landed = landed(&mail, &to);

@@ -20,7 +20,7 @@ pub struct Envelope<'a> {
     pub to: &'a str,
     /// Bytes of the message.
     pub size: usize,
-    /// The message has bytes over 127; see [`super::has_eight_bits`].
+    /// The message has bytes over 127; see [`super::Message::has_eight_bits`].
     pub eight_bit: bool,
     /// What a delivery status notification shall quote (the attempt's id), where DSN is offered.
     pub envid: Option<&'a str>,
