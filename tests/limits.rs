@@ -14,8 +14,9 @@ use outreachd::clock::ManualClock;
 use outreachd::demo::mail_server::{Answer, Facts, MailServer, Options, Stage};
 use outreachd::model::delivery::DeliveryState;
 use outreachd::model::limit::Limit;
+use outreachd::policy::places::Holder;
 use outreachd::policy::throttle::Ask;
-use outreachd::store::{ClientRecord, Migration, Store, Unused};
+use outreachd::store::{ClientRecord, Migration, PlaceAsk, Store, Unused};
 use support::app::{BEFORE, DURING, TestApp, at, campaign, client};
 use support::databases::{databases, sqlite};
 
@@ -312,6 +313,31 @@ async fn leases_are_shared_survive_and_can_be_given_back() {
         assert_eq!(a.unwrap()[0].tokens + b.unwrap()[0].tokens, 3);
         let gone = &two.gone().await.unwrap()["relay/main"];
         assert_eq!((gone.today, gone.days, gone.day), (10, 0, Some(day)));
+    }
+}
+
+#[tokio::test]
+async fn places_are_shared_and_come_back_when_their_daemon_ends() {
+    for database in databases("limits_places").await {
+        let two = Store::open(&database.url, Migration::Refuse).await.unwrap();
+        let (one, now) = (&database.store, at(DURING));
+        let (first, second) = (one.register_daemon(now).await.unwrap(), two.register_daemon(now).await.unwrap());
+        let ask = |held, wanted| PlaceAsk { key: "relay/main".into(), own: Holder { held, wanted, most: 4 } };
+        let share =
+            async |store: &Store, daemon, ask| store.share_places(daemon, &[ask], now).await.unwrap().remove(0);
+        assert_eq!(share(one, first, ask(0, 1)).await, 4, "all of them, for it is alone");
+        assert_eq!(share(&two, second, ask(0, 9)).await, 0);
+        assert_eq!(share(one, first, ask(4, 9)).await, 2, "it hears that another wants some");
+        assert_eq!(share(&two, second, ask(0, 9)).await, 0, "but they are not free yet");
+        assert_eq!(share(one, first, ask(2, 9)).await, 2);
+        let (a, b) = tokio::join!(share(&two, second, ask(0, 9)), share(one, first, ask(2, 9)));
+        assert_eq!((a, b), (2, 2));
+        assert_eq!(one.places().await.unwrap()["relay/main"], 4);
+        one.end_daemon(first, now).await.unwrap();
+        assert_eq!(share(&two, second, ask(2, 9)).await, 4);
+        assert_eq!(share(one, first, ask(2, 9)).await, 0, "who was taken for dead holds none");
+        assert_eq!(share(&two, second, ask(0, 0)).await, 0);
+        assert!(two.places().await.unwrap().is_empty());
     }
 }
 
