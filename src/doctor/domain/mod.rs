@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use crate::config::dkim::DkimKey;
 use crate::config::{Config, Dkim, is_aligned};
 
-use super::names::{Names, Records};
+use crate::dns::{Names, Records};
 use super::{Check, Finding};
 
 /// Looks each domain up.

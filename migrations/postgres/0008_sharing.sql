@@ -9,10 +9,11 @@ CREATE TABLE session_place (
     PRIMARY KEY (scope, daemon_id)
 );
 
--- Which hosts take the mail of a recipient's domain, as a JSON list; NULL while nobody has
--- asked the DNS. A host is no person's.
+-- Which hosts take the mail of recipients' domains, as a JSON list, and when the DNS said
+-- so. With asked_at 0 it is to be asked; what it said before stands until then.
 CREATE TABLE mail_domain (
     domain   TEXT PRIMARY KEY,
     hosts    TEXT,
     asked_at BIGINT NOT NULL
 );
+CREATE INDEX mail_domain_asked ON mail_domain (asked_at);
