@@ -55,7 +55,7 @@ pub enum Stage {
     /// Campaigns that go wrong are paused.
     Guard(Parts, Guard),
     /// The DNS is asked whose hosts take whose mail.
-    Exchangers(Parts, Exchangers),
+    Exchangers(Parts, Box<Exchangers>),
 }
 
 impl Stage {
@@ -74,7 +74,7 @@ impl Stage {
             Self::Guard(parts.clone(), Guard::default()),
         ];
         if config.pace.providers.has_hosts() {
-            stages.push(Self::Exchangers(parts.clone(), Exchangers::new(&config)));
+            stages.push(Self::Exchangers(parts.clone(), Box::new(Exchangers::new(&config))));
         }
         for mailbox in &config.mailboxes {
             let source = Source::Configured(Box::new(mailbox.clone()));

@@ -233,7 +233,7 @@ fn read_web(table: Option<Table<'_>>) -> Web {
 fn read_digest(table: Option<Table<'_>>) -> Digest {
     let mut digest = Digest::default();
     let Some(mut table) = table else { return digest };
-    digest.from = table.take("from").and_then(|value| value.parse(EmailAddress::parse));
+    digest.from = table.take("from").and_then(|value| value.parse(EmailAddress::parse_ours));
     digest.at = table.take("at").and_then(Value::time).unwrap_or(digest.at);
     digest
 }

@@ -31,7 +31,7 @@ const MISPLACED: &str = "
 const MOVE: &str = "
     UPDATE delivery SET lane = SUBSTR(lane, 1, LENGTH(lane) - LENGTH('other')) || $2
     WHERE state IN ('scheduled', 'retry') AND lane LIKE 'email/%/other'
-      AND id IN (SELECT CAST(r.value AS BIGINT) FROM json_each($1) AS r)";
+      AND id IN (SELECT CAST(CAST(r.value AS TEXT) AS BIGINT) FROM json_each($1) AS r)";
 
 /// A recipient's domain and the hosts that take its mail.
 #[derive(Clone, Debug, PartialEq, Eq)]

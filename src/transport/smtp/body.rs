@@ -21,7 +21,8 @@ pub fn check_message(message: &[u8]) -> Result<(), Verdict> {
 }
 
 /// Whether the message has bytes over 127, which a relay must be asked for (RFC 6152).
-/// Ours has none: its bodies are quoted-printable or base64, its headers encoded words.
+/// Ours has some only where an address beyond ASCII stands in a header (RFC 6532): its bodies
+/// are quoted-printable or base64, its other headers encoded words.
 pub fn has_eight_bits(message: &[u8]) -> bool {
     !message.is_ascii()
 }
