@@ -46,12 +46,14 @@ pub struct Exchangers {
     read_until: Option<Timestamp>,
     /// The last domain that was asked for: one without an answer stands before no other.
     after: String,
+    /// The day, since 1970, on which old answers were dropped.
+    tidied: Option<i64>,
 }
 
 impl Exchangers {
     /// The stage, with the resolver of the configuration.
     pub fn new(config: &Config) -> Self {
-        Self { names: Names::of(config.daemon.resolver), read_until: None, after: String::new() }
+        Self { names: Names::of(config.daemon.resolver), read_until: None, after: String::new(), tidied: None }
     }
 
     /// One turn: notes what is wanted, reads what others have heard, and asks for some.
@@ -77,7 +79,8 @@ impl Exchangers {
         let mut heard = store.mail_domains(read_from).await?;
         let mut asked = 0;
         if store.hold_lease(LEASE, daemon, now).await? != Hold::Elsewhere {
-            if self.read_until.is_none() {
+            let today = now.as_second() / (24 * 3600);
+            if self.tidied.replace(today) != Some(today) {
                 store.forget_mail_domains(before(now, KEPT_HOURS * 60)).await?;
             }
             let wanted = store.wanted_mail_domains(&self.after, MOST).await?;
@@ -94,7 +97,12 @@ impl Exchangers {
         let news = learn(&config.pace.heard, config, &heard);
         if !news.is_empty() {
             let moved = store.move_to_providers(&news).await?;
-            tracing::info!(domains = news.len(), moved, "{} domains are known by their MX, {moved} letters move", news.len());
+            tracing::info!(
+                domains = news.len(),
+                moved,
+                "{} domains are known by their MX, {moved} letters move",
+                news.len()
+            );
         }
         Ok(Turn { done: asked, next_at: now.checked_add(PAUSE_SECONDS.seconds()).ok() })
     }

@@ -256,8 +256,10 @@ async fn ask_the_dns(app: &TestApp) -> usize {
 
 #[tokio::test]
 async fn a_domain_goes_by_the_provider_whose_hosts_take_its_mail() {
-    const ZONE: MxZone =
-        &[("granvik.example.", &[(10, "granvik-example.molnet.example."), (20, "mx.annat.example.")]), ("bo.example.", &[])];
+    const ZONE: MxZone = &[
+        ("granvik.example.", &[(10, "granvik-example.molnet.example."), (20, "mx.annat.example.")]),
+        ("bo.example.", &[]),
+    ];
     for database in databases("limits_mx").await {
         let resolver = mx_server(ZONE).await;
         let first = app(&database.store, &by_hosts(resolver)).await;
@@ -390,8 +392,7 @@ async fn places_are_shared_and_come_back_when_their_daemon_ends() {
         let (one, now) = (&database.store, at(DURING));
         let (first, second) = (one.register_daemon(now).await.unwrap(), two.register_daemon(now).await.unwrap());
         let ask = |held, wanted| PlaceAsk { key: "relay/main".into(), own: Holder { held, wanted, most: 4 } };
-        let share =
-            async |store: &Store, daemon, ask| store.share_places(daemon, &[ask], now).await.unwrap().remove(0);
+        let share = async |store: &Store, daemon, ask| store.share_places(daemon, &[ask], now).await.unwrap().remove(0);
         assert_eq!(share(one, first, ask(0, 1)).await, 4, "all of them, for it is alone");
         assert_eq!(share(&two, second, ask(0, 9)).await, 0);
         assert_eq!(share(one, first, ask(4, 9)).await, 2, "it hears that another wants some");

@@ -259,7 +259,9 @@ async fn an_objection_that_nothing_ties_counts_for_its_address() {
 async fn an_objection_from_a_name_beyond_ascii_counts_however_it_is_spelled() {
     for (mut world, _database) in worlds("beyond_ascii").await {
         // RFC 6532: as it is, and by macOS in two characters a letter.
-        world.inbox.push("From: A\u{30a}sa.Ek@Almby.example\r\nTo: svar@fyrljus.example\r\nSubject: Avregistrera\r\n\r\n");
+        world
+            .inbox
+            .push("From: A\u{30a}sa.Ek@Almby.example\r\nTo: svar@fyrljus.example\r\nSubject: Avregistrera\r\n\r\n");
         world.turn(now() + 1500.hours()).await;
         let new = letter("Åsa.Ek@almby.example", Purpose::Campaign, Some((world.anna.contact, world.anna.plan)), None);
         world.store.create_deliveries(&world::act(), &[new]).await.unwrap();

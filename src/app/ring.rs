@@ -52,11 +52,7 @@ impl Ring {
             // A relay may take ten minutes to answer a final dot (RFC 5321 4.5.3.2.6).
             Stage::Deliver(..) => self.health.expect(stage.name(), SignedDuration::from_mins(20), now),
             Stage::Respond(..) => self.health.watch(stage.name(), OUTSIDE, now),
-            Stage::Schedule(_)
-            | Stage::Digest(_)
-            | Stage::Evidence(..)
-            | Stage::Guard(..)
-            | Stage::Exchangers(..) => {
+            Stage::Schedule(_) | Stage::Digest(_) | Stage::Evidence(..) | Stage::Guard(..) | Stage::Exchangers(..) => {
                 self.health.expect(stage.name(), SignedDuration::from_mins(5), now);
             }
         }

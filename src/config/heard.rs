@@ -117,7 +117,10 @@ mod tests {
         assert_eq!(heard.provider("granvik.example").as_deref(), Some("molnet"));
         assert_eq!(heard.provider("bo.example"), None);
         assert_eq!(heard.take_wanted(at(101)), [""; 0]);
-        assert_eq!((heard.provider("bo.example"), heard.provider("granvik.example").as_deref()), (None, Some("molnet")));
+        assert_eq!(
+            (heard.provider("bo.example"), heard.provider("granvik.example").as_deref()),
+            (None, Some("molnet"))
+        );
         assert_eq!(heard.take_wanted(at(101)), ["bo.example"], "what it heard of that is too old");
     }
 }

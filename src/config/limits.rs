@@ -12,9 +12,9 @@ use crate::model::limit::{Limit, Scope, WarmUp};
 use crate::model::mistake::did_you_mean;
 use crate::policy::providers::Providers;
 
+use super::Pace;
 use super::heard::Heard;
 use super::preset;
-use super::Pace;
 use super::table::{Reader, Table};
 use super::value::Value;
 

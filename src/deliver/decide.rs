@@ -135,7 +135,8 @@ pub(super) fn mail(
         }
         Verdict::Rejected(reply) => {
             if needs_smtputf8(row, reply) {
-                let why = format!("its address has letters before the @ that relay {relay} does not take (no SMTPUTF8)");
+                let why =
+                    format!("its address has letters before the @ that relay {relay} does not take (no SMTPUTF8)");
                 let done = finish(AttemptState::Rejected, Some(reply), Some(why));
                 return Finish { consequences: not_taken(row, around), ..done };
             }

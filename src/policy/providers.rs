@@ -60,7 +60,8 @@ impl Providers {
 
     /// The providers' ids.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        let ids: std::collections::BTreeSet<_> = self.by_domain.values().chain(self.by_host.values()).map(String::as_str).collect();
+        let ids: std::collections::BTreeSet<_> =
+            self.by_domain.values().chain(self.by_host.values()).map(String::as_str).collect();
         ids.into_iter()
     }
 }

@@ -87,7 +87,8 @@ impl Store {
     /// # Errors
     /// The database does not answer, or holds hosts that cannot be read.
     pub async fn mail_domains(&self, from: Timestamp) -> Result<Vec<MailDomain>> {
-        let text = "SELECT domain, COALESCE(hosts, '[]'), asked_at FROM mail_domain WHERE asked_at >= $1 AND asked_at > 0
+        let text =
+            "SELECT domain, COALESCE(hosts, '[]'), asked_at FROM mail_domain WHERE asked_at >= $1 AND asked_at > 0
                     ORDER BY domain";
         let found = reading!(self, conn => {
             sqlx::query_as::<_, (String, String, i64)>(text).bind(micros(from)).fetch_all(&mut *conn).await?
@@ -118,7 +119,8 @@ impl Store {
             sqlx::query_as::<_, (i64, String)>(MISPLACED).bind(&domains).fetch_all(&mut *conn).await?
         });
         let mut moved = 0;
-        let ids: std::collections::BTreeSet<_> = providers.iter().map(|(_, id)| id.as_str()).filter(|id| *id != OTHER).collect();
+        let ids: std::collections::BTreeSet<_> =
+            providers.iter().map(|(_, id)| id.as_str()).filter(|id| *id != OTHER).collect();
         let provider: std::collections::HashMap<_, _> =
             providers.iter().map(|(domain, id)| (domain.as_str(), id.as_str())).collect();
         for id in ids {
