@@ -226,6 +226,7 @@ async fn a_provider_has_its_own_sessions_and_letters_a_session() {
     app.run_until_quiet(MONDAY).await;
     let sessions: Vec<_> = app.relay.received().iter().map(|mail| mail.session).collect();
     assert_eq!(sessions, [1, 1, 1, 2, 2, 2, 3]);
+    assert!(app.store.places().await.unwrap().is_empty(), "who is alone on a file asks for none");
 }
 
 #[tokio::test]
