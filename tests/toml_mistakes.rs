@@ -446,7 +446,9 @@ fn tells_each_mistake_of_a_limit_once() {
         (
             "domains = [\"falun.example\", \"*.dalarna.example\"]",
             "preset = \"microsoft\"",
-            &["31:10: `preset` cannot be `microsoft`; it can be microsoft365 or google (did you mean `microsoft365`?)"],
+            &[
+                "31:10: `preset` cannot be `microsoft`; it can be `microsoft365` or `google` (did you mean `microsoft365`?)",
+            ],
         ),
         (
             "domains = [\"falun.example\", \"*.dalarna.example\"]\n",
