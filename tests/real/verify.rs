@@ -169,6 +169,9 @@ fn dkimpy_takes_every_letter_of_the_starter_and_none_that_was_touched() {
     }
     let mail = letter(&renderer(false), LETTERS[0], Language::Sv, to, false, &[&rsa], now);
     assert_eq!(verified(folder.path(), &mail, &keys), ["rsa-sha256 True"]);
+    let mail = letter(&renderer(false), LETTERS[0], Language::Sv, "åsa.ek@granvik.example", false, &keys, now);
+    assert!(!mail.is_ascii(), "RFC 6532: her address stands in To as it is");
+    assert_eq!(verified(folder.path(), &mail, &keys), BOTH);
     let mail = letter(&renderer(false), LETTERS[1], Language::Sv, to, true, &keys, now);
     let text = String::from_utf8(mail).expect("a mail is ASCII");
     for (from, into) in [

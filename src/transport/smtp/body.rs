@@ -45,7 +45,8 @@ impl<'a> Message<'a> {
     }
 
     /// Whether it has bytes over 127, which a relay must be asked for (RFC 6152). Ours have
-    /// none: their bodies are quoted-printable or base64, their headers encoded words.
+    /// some only where an address beyond ASCII stands in a header (RFC 6532): their bodies are
+    /// quoted-printable or base64, their other headers encoded words.
     pub fn has_eight_bits(&self) -> bool {
         self.has_eight_bits
     }

@@ -47,7 +47,7 @@ impl Envelope<'_> {
     pub(super) fn commands(&self, offers: &Offers) -> Result<[(Step, String); 3], Verdict> {
         let from = if self.from.is_empty() { String::new() } else { wire_form(self.from, SENDER)? };
         let to = wire_form(self.to, RECIPIENT)?;
-        // RFC 6531 3.4: it is the addresses that need it; our headers are ASCII.
+        // RFC 6531 3.4: it is the addresses that need it; our headers hold no others.
         let international = !from.is_ascii() || !to.is_ascii();
         self.check(offers, international)?;
         let mut mail = format!("MAIL FROM:<{from}>");
