@@ -65,8 +65,10 @@ pub async fn apply_all(
         let bytes: Vec<_> = files.iter().map(|file| (file.hash(), file.bytes())).collect();
         store.put_files(&bytes).await?;
         let templates = TemplateSet::with_manifest(texts, &files);
-        applied.push(applying.campaign(file, templates, revision).await?);
+        applied.push(applying.campaign(file, (templates, &bytes), revision).await?);
     }
+    // Only an apply leaves such files, so each looks for those of one before that failed.
+    store.clear_files().await?;
     Ok(applied)
 }
 
@@ -81,7 +83,7 @@ impl Applying<'_> {
     async fn campaign(
         &mut self,
         file: &CampaignFile,
-        templates: BTreeMap<String, String>,
+        (templates, files): (BTreeMap<String, String>, &[(&str, &[u8])]),
         running: Option<&AppliedRevision>,
     ) -> Result<Applied, CampaignError> {
         let occasion = Occasion::next(&file.campaign, &company_zone(self.config), self.act.at);
@@ -96,7 +98,10 @@ impl Applying<'_> {
                     templates,
                     next_run_at,
                 };
-                (self.store.apply(self.act, &new).await?, true)
+                let revision = self.store.apply(self.act, &new).await?;
+                // Another apply may have cleared them before a revision named them.
+                self.store.put_files(files).await?;
+                (revision, true)
             }
         };
         let mut applied = Applied {
