@@ -15,26 +15,12 @@ use outreachd::store::{
     AttemptState, ClientRecord, Finish, Handoff, Migration, NewDelivery, NewRevision, Release, Store,
 };
 
+use crate::support::house;
+
 /// The head of the company by the configuration.
 pub const HEAD: &str = "mira.holm@fyrljus.example";
 
-const CONFIG: &str = r#"
-[company]
-name = "Fyrljus AB"
-head = "mira.holm@fyrljus.example"
-[database]
-url  = "sqlite:outreachd.db"
-[[sender]]
-id             = "fyrljus"
-legal_name     = "Fyrljus AB"
-postal_address = "Lyktgatan 4, 120 30 Stockholm"
-from           = "hej@fyrljus.example"
-[[relay]]
-id   = "main"
-host = "smtp.fyrljus.example"
-port = 587
-tls  = "starttls"
-"#;
+const RELAY: &str = "host = \"smtp.fyrljus.example\"\nport = 587\ntls = \"starttls\"";
 
 /// What a run of the program printed, and how it ended.
 #[derive(Debug)]
@@ -84,7 +70,8 @@ impl Office {
 
     fn with(url: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("outreachd.toml"), CONFIG).unwrap();
+        let text = house::configuration(RELAY, "").replace("test.db", "outreachd.db");
+        std::fs::write(folder.path().join("outreachd.toml"), text).unwrap();
         Self { folder, url }
     }
 
