@@ -13,14 +13,12 @@ mod handoffs;
 #[path = "store/plans.rs"]
 mod plans;
 
-use std::collections::BTreeMap;
-
 use jiff::{Timestamp, ToSpan};
 use outreachd::model::act::Act;
 use outreachd::model::address::{Address, Channel, EmailAddress};
-use outreachd::model::campaign::{Campaign, Condition, From, Late, Rule, Start, Step, Wait, Window};
+use outreachd::model::campaign::{Campaign, Condition, Rule};
 use outreachd::model::delivery::{DeliveryState, Outcome, Purpose};
-use outreachd::model::id::{DaemonId, UserId};
+use outreachd::model::id::{AttemptId, DaemonId, UserId};
 use outreachd::model::language::Language;
 use outreachd::model::plan::{Enrolment, LeftOut, PlanState, StopReason};
 use outreachd::model::response::{Bounce, ResponseKind};
@@ -28,10 +26,12 @@ use outreachd::model::suppression::{Reason, Scope};
 use outreachd::model::text::Line;
 use outreachd::model::user::{Role, User};
 use outreachd::store::{
-    AppliedRevision, AttemptState, ClientRecord, ConsentRecord, Consequence, DeliveryFilter, Finish, Handoff,
+    AppliedRevision, AttemptState, Claimed, ClientRecord, ConsentRecord, Consequence, DeliveryFilter, Finish, Handoff,
     LoggedResponse, NewDelivery, NewRevision, PauseScope, PlanMove, Release, Store,
 };
 use support::databases::databases;
+use support::house;
+use support::ledger;
 
 fn now() -> Timestamp {
     "2027-03-01T07:30:00Z".parse().unwrap()
@@ -73,38 +73,9 @@ fn record(company: &str, name: &str, email: &str) -> ClientRecord {
 }
 
 fn campaign() -> Campaign {
-    let step = Step {
-        id: "intro".into(),
-        channel: Channel::Email,
-        wait: Wait::Hours(0),
-        template: Some("led/intro".into()),
-        subject: Some("Hej".into()),
-        fallback: Some(Channel::Fax),
-        variants: vec![],
-        note: None,
-        late: None,
-        send: None,
-        attachments: Vec::new(),
-    };
-    Campaign {
-        id: "led".into(),
-        title: "LED".into(),
-        language: Language::Sv,
-        from: From::Owner,
-        start: Start::Date("2027-03-01".parse().unwrap()),
-        audience: Rule(vec![Condition::Country(vec!["SE".into()])]),
-        holdout_percent: 0,
-        send: Window {
-            days: [jiff::civil::Weekday::Monday.into()].into(),
-            from: jiff::civil::time(8, 30, 0, 0),
-            until: jiff::civil::time(11, 30, 0, 0),
-            zone: None,
-            late: Late::Send,
-        },
-        limit: Default::default(),
-        steps: vec![step],
-        on: BTreeMap::new(),
-    }
+    let mut campaign = house::campaign("send");
+    campaign.steps.truncate(1);
+    campaign
 }
 
 async fn import(store: &Store, records: &[ClientRecord]) -> outreachd::store::SavedClients {
@@ -125,7 +96,7 @@ async fn apply(store: &Store) -> AppliedRevision {
 }
 
 /// A store with two clients of one company, each with a plan and a claimed delivery.
-async fn two_claimed(store: &Store) -> (DaemonId, Vec<outreachd::store::Claimed>) {
+async fn two_claimed(store: &Store) -> (DaemonId, Vec<Claimed>) {
     import(
         store,
         &[
@@ -181,31 +152,14 @@ async fn two_claimed(store: &Store) -> (DaemonId, Vec<outreachd::store::Claimed>
     (daemon, claimed)
 }
 
-fn handoff(claimed: &outreachd::store::Claimed) -> Handoff {
-    Handoff {
-        delivery: claimed.row.id,
-        relay: "main".into(),
-        frozen: "{}".into(),
-        sha256: "00".into(),
-        message_id: format!("{}@fyrljus.example", claimed.row.id),
-    }
+fn handoff(claimed: &Claimed) -> Handoff {
+    ledger::handoff(claimed.row.id)
 }
 
-fn finish(claimed: &outreachd::store::Claimed, state: AttemptState) -> Finish {
-    Finish {
-        delivery: claimed.row.id,
-        attempt: None,
-        relay: "main".into(),
-        state,
-        code: Some(250),
-        enhanced: None,
-        reply: Some("2.0.0 queued".into()),
-        reason: None,
-        due_at: None,
-        not_after: None,
-        gateway_id: None,
-        consequences: vec![],
-    }
+/// A result of no try that is known.
+fn finish(claimed: &Claimed, state: AttemptState) -> Finish {
+    let (code, reply) = (Some(250), Some("2.0.0 queued".into()));
+    Finish { attempt: None, code, reply, ..ledger::finish(claimed.row.id, AttemptId(0), state) }
 }
 
 #[tokio::test]

@@ -11,13 +11,15 @@ use outreachd::clock::{Clock, ManualClock};
 use outreachd::config::{self, Config, Timeouts};
 use outreachd::deliver::Deliver;
 use outreachd::model::act::Act;
-use outreachd::model::id::{AttemptId, DaemonId, DeliveryId};
+use outreachd::model::id::{AttemptId, DaemonId};
 use outreachd::model::token::TokenKeys;
-use outreachd::store::{AttemptState, DeliveryFilter, DeliveryRow, Finish, Handoff, NewDelivery, Store};
+use outreachd::store::{AttemptState, DeliveryFilter, DeliveryRow, NewDelivery, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::databases::{Database, sqlite};
 use crate::support::house;
+use crate::support::ledger::finish;
+pub use crate::support::ledger::handoff;
 use crate::support::notice::{composed, notice};
 
 /// Seconds of every timer where a relay is to stall: short, and yet enough for a busy machine.
@@ -97,20 +99,7 @@ impl Bench {
 
     /// Enters a result of one of its tries.
     pub async fn finish(&self, name: &str, attempt: AttemptId, state: AttemptState) {
-        let finish = Finish {
-            delivery: self.row(name).await.id,
-            attempt: Some(attempt),
-            relay: "main".into(),
-            state,
-            code: None,
-            enhanced: None,
-            reply: None,
-            reason: None,
-            due_at: None,
-            not_after: None,
-            gateway_id: None,
-            consequences: Vec::new(),
-        };
+        let finish = finish(self.row(name).await.id, attempt, state);
         self.store.exchange(&self.act(), self.daemon, &[finish], &[]).await.unwrap();
     }
 
@@ -134,15 +123,4 @@ pub fn deliver_from(file: &Path, store: &Store, clock: Clock, daemon: DaemonId) 
     let config = config_from(file);
     let keys = config::keys::load_or_create(&config.files.key_file).unwrap();
     Deliver::new(store.clone(), config, keys, clock, daemon, CancellationToken::new()).unwrap()
-}
-
-/// A handoff of bytes that nobody renders.
-pub fn handoff(delivery: DeliveryId) -> Handoff {
-    Handoff {
-        delivery,
-        relay: "main".into(),
-        frozen: "{}".into(),
-        sha256: "0".into(),
-        message_id: "a@fyrljus.example".into(),
-    }
 }

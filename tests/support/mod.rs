@@ -11,6 +11,7 @@ pub mod databases;
 pub mod gate;
 pub mod house;
 pub mod identity;
+pub mod ledger;
 pub mod notice;
 pub mod proxy;
 pub mod services;
