@@ -4,6 +4,8 @@
 
 #[path = "campaigns/files.rs"]
 mod files;
+#[path = "campaigns/preview.rs"]
+mod preview;
 mod support;
 
 use std::collections::BTreeMap;
@@ -14,7 +16,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use outreachd::campaign::apply::{Applied, apply_all};
 use outreachd::campaign::check::{self, Check};
-use outreachd::campaign::plan::{PlanReport, preview};
+use outreachd::campaign::plan::{self, PlanReport};
 use outreachd::campaign::preview::{Wanted, letter};
 use outreachd::campaign::{CampaignError, report};
 use outreachd::config::{self, Config};
@@ -86,7 +88,7 @@ impl World {
     async fn plan(&self, store: &Store, now: Timestamp) -> PlanReport {
         let check = self.check(store, now).await;
         assert_eq!(described(&check.mistakes), [""; 0]);
-        preview(store, &self.config(), &check, now, true, &|_| ()).await.unwrap().remove(0)
+        plan::preview(store, &self.config(), &check, now, true, &|_| ()).await.unwrap().remove(0)
     }
 
     async fn apply(&self, store: &Store, now: Timestamp) -> Applied {
@@ -448,30 +450,4 @@ async fn cron_campaign_waits_for_its_first_run() {
         assert_eq!((applied.started, applied.next_run_at), (0, plan.next_run_at));
         assert_eq!(store.running().await.unwrap()[0].next_run_at, plan.next_run_at);
     }
-}
-
-#[tokio::test]
-async fn previews_the_letter_that_the_contact_would_get() {
-    let (world, database) = (World::new(&[]), support::databases::sqlite().await);
-    twelve(&database.store).await;
-    let (config, files) = (world.config(), check_files(&world));
-    let id = database.store.search_contacts("anna@bolag-0-ab.example", 1).await.unwrap()[0];
-    let client = database.store.get_client(id).await.unwrap();
-    let show = |step, variant, by_fax| {
-        letter(&files, &files.folder.campaigns[0], Wanted { step, variant, by_fax }, &client, &config, before())
-    };
-    let mail = show("intro", Some("besok"), false).unwrap();
-    assert_eq!(mail.subject, "En ljusmätning hos Bolag 0 AB");
-    assert_eq!(mail.from, "Karin Ek <hej@fyrljus.example>");
-    let text = String::from_utf8(mail.bytes).unwrap();
-    assert!(text.contains("List-Unsubscribe") && text.contains("ert lager i Bor"), "{text}");
-    let thread = show("referens", None, false).unwrap();
-    let first = show("intro", None, false).unwrap();
-    assert_eq!(thread.subject, format!("Re: {}", first.subject));
-    let fax = show("intro", Some("besok"), true).unwrap();
-    assert_eq!((fax.pages, fax.bytes.starts_with(b"%PDF-")), (Some(1), true));
-    let refusal = |step, variant| show(step, variant, false).unwrap_err().to_string();
-    assert_eq!(refusal("samtal", None), "step `samtal` is a call; it has no letter");
-    assert_eq!(refusal("intro", Some("x")), "step `intro` has no variant `x`; there are fraga, besok");
-    assert!(refusal("slut", None).starts_with("`led-i-lagret` has no step `slut`; there are intro, "));
 }

@@ -44,7 +44,7 @@ async fn keeps_the_old_configuration_when_the_new_one_is_bad() {
     site.configure(&configuration(relay.addr().port(), "listne = \"127.0.0.1:0\"", "tls = \"none\"", ""));
     daemon.signal(Signal::HUP);
     let line = daemon.says("the new configuration is not used, the old one stays: ").await;
-    assert!(line.contains("outreachd.toml:7:1: unknown key `listne`"), "{line}");
+    assert!(line.contains("outreachd.toml:21:1: unknown key `listne`"), "{line}");
     notices(&store, &["a"]).await;
     soon("a mail after a bad reload", relay.wait_for(1)).await;
     assert_eq!(get(&format!("{pages}/healthz")).await.0, 200);

@@ -4,6 +4,8 @@
 
 #[path = "delivering/message.rs"]
 mod message;
+#[path = "delivering/senders.rs"]
+mod senders;
 mod support;
 
 use outreachd::clock::{Clock, ManualClock};
@@ -13,8 +15,9 @@ use outreachd::model::delivery::{DeliveryState, Outcome};
 use outreachd::model::plan::{PlanState, StopReason};
 use outreachd::model::suppression::{Reason, Scope};
 use outreachd::store::{ClientRecord, Consequence, PauseScope};
-use support::app::{AFTER, BEFORE, DURING, TestApp, at, campaign, client, config, faxed};
+use support::app::{AFTER, BEFORE, DURING, TestApp, at, client, config, faxed};
 use support::databases::{databases, sqlite};
+use support::house::campaign;
 
 fn accept(_: &Facts<'_>) -> Answer {
     Answer::Accept

@@ -18,8 +18,9 @@ use outreachd::model::delivery::DeliveryState;
 use outreachd::model::id::DeliveryId;
 use outreachd::model::token::TokenPurpose;
 use outreachd::store::{AttemptState, DeliveryRow, Finish, Handoff, Store, Witness};
-use support::app::{BEFORE, DURING, TestApp, at, campaign, client};
+use support::app::{BEFORE, DURING, TestApp, at, client};
 use support::databases::databases;
+use support::house::campaign;
 use tempfile::TempDir;
 
 /// A letter came to the relay, and its 250 was lost.

@@ -17,8 +17,9 @@ use outreachd::model::task::TaskKind;
 use outreachd::model::user::{Role, User};
 use outreachd::policy::guard::Rate;
 use outreachd::store::{Consequence, Finding, PauseScope, Store, TaskRow};
-use support::app::{DURING, TestApp, at, campaign, client};
+use support::app::{DURING, TestApp, at, client};
 use support::databases::databases;
+use support::house::campaign;
 
 const CLIENTS: usize = 60;
 /// The second letters are due.

@@ -13,15 +13,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::tz::TimeZone;
 use outreachd::clock::ManualClock;
 use outreachd::demo::mail_server::{Answer, Facts, MailServer, Options, Stage};
-use outreachd::model::delivery::DeliveryState;
+use outreachd::model::delivery::{DeliveryState, Purpose};
 use outreachd::model::limit::Limit;
 use outreachd::mx::Exchangers;
 use outreachd::policy::places::Holder;
 use outreachd::policy::throttle::Ask;
-use outreachd::store::{ClientRecord, Migration, PlaceAsk, Store, Unused};
-use support::app::{BEFORE, DURING, TestApp, at, campaign, client};
+use outreachd::store::{ClientRecord, Migration, NewDelivery, PlaceAsk, Store, Unused};
+use support::app::{BEFORE, DURING, TestApp, at, client};
 use support::databases::{databases, sqlite};
+use support::house::campaign;
 use support::names::{MxZone, mx_server};
+use support::notice::notice;
 
 /// The last moment of Monday's window.
 const MONDAY: &str = "2027-03-01T10:29:59Z";
@@ -168,24 +170,12 @@ async fn a_campaign_limits_itself_and_what_a_person_waits_for_goes_first() {
     app.run_until_quiet(MONDAY).await;
     assert_eq!(app.relay.received().len(), 2);
     let karin = app.store.users().await.unwrap().remove(0);
-    let digest = outreachd::store::NewDelivery {
+    let digest = NewDelivery {
         key: "digest/1".into(),
-        purpose: outreachd::model::delivery::Purpose::Digest,
-        address: outreachd::model::address::Address::Email(karin.email.clone()),
-        contact: None,
+        purpose: Purpose::Digest,
         user: Some(karin.id),
-        plan: None,
-        campaign: None,
-        step: None,
-        variant: None,
-        revision: None,
-        fallback: None,
-        needs_consent: false,
-        sender: "fyrljus".into(),
         lane: "email/main/fyrljus/@digest/other".into(),
-        payload: Some(serde_json::json!({ "subject": "Inget", "text": "Hej!", "html": null })),
-        due_at: at(MONDAY),
-        not_after: None,
+        ..notice("karin.ek", at(MONDAY))
     };
     app.store.create_deliveries(&app.act(), &[digest]).await.unwrap();
     app.run_until_quiet(MONDAY).await;

@@ -20,8 +20,9 @@ use outreachd::model::plan::{LeftOut, PlanState};
 use outreachd::model::suppression::{Reason, Scope};
 use outreachd::schedule;
 use outreachd::store::{ClientRecord, Consequence, DeliveryFilter, PauseScope, Store};
-use support::app::{BEFORE, DURING, TestApp, at, campaign, client};
+use support::app::{BEFORE, DURING, TestApp, at, client};
 use support::databases::{databases, sqlite};
+use support::house::campaign;
 use tokio::sync::Notify;
 
 /// More than two pages, and no multiple of a company's three contacts.

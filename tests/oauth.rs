@@ -15,6 +15,7 @@ use outreachd::inbox::Inbox;
 use outreachd::model::limit::{Limit, Scope};
 use outreachd::oauth::{Consent, OAuthError, Tokens};
 use secrecy::ExposeSecret;
+use support::house;
 use support::identity::{Identity, keep_refresh_token};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -164,24 +165,8 @@ async fn a_mailbox_is_opened_by_token_and_by_another_where_the_first_is_refused(
     assert_eq!(heard.lock().unwrap().len(), 2, "not again and again");
 }
 
-const CONFIG: &str = r#"
-[company]
-name = "Fyrljus AB"
-head = "mira.holm@fyrljus.example"
-[database]
-url = "sqlite:outreachd.db"
-[[sender]]
-id = "fyrljus"
-legal_name = "Fyrljus AB"
-postal_address = "Lyktgatan 4, 120 30 Stockholm"
-from = "hej@fyrljus.example"
-[[relay]]
-id = "main"
-RELAY
-"#;
-
 fn configuration(relay: &str) -> Result<config::Config, String> {
-    let parsed = config::parse("/etc/o/outreachd.toml".as_ref(), &CONFIG.replace("RELAY", relay), &[]);
+    let parsed = config::parse("/etc/o/outreachd.toml".as_ref(), &house::configuration(relay, ""), &[]);
     parsed.map_err(|error| match error {
         config::ConfigError::Mistakes(mistakes) => {
             let lines: Vec<_> = mistakes.iter().map(|mistake| mistake.message.clone()).collect();
@@ -268,7 +253,7 @@ async fn the_command_walks_a_person_through() {
          oauth = {{ provider = \"other\", client_id = \"fyrljus\", scope = \"mail\", token_url = \"{token}\", device_url = \"{device}\" }}"
     );
     let file = folder.path().join("outreachd.toml");
-    std::fs::write(&file, CONFIG.replace("RELAY", &relay)).unwrap();
+    std::fs::write(&file, house::configuration(&relay, "")).unwrap();
     let run = move |name: &'static str| {
         let file = file.clone();
         tokio::task::spawn_blocking(move || {

@@ -9,8 +9,9 @@ use outreachd::model::task::TaskKind;
 use outreachd::render::TemplateSet;
 use outreachd::schedule;
 use outreachd::store::{ClientRecord, Consequence, NewRevision};
-use support::app::{BEFORE, DURING, TestApp, at, campaign, client, faxed};
+use support::app::{BEFORE, DURING, TestApp, at, client, faxed};
 use support::databases::{databases, sqlite};
+use support::house::campaign;
 
 fn accept(_: &Facts<'_>) -> Answer {
     Answer::Accept

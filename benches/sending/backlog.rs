@@ -4,19 +4,21 @@
 //! its rows, column by column, with ids, names and addresses of their own. So a million
 //! take a minute, and a new column needs no line here.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use jiff::civil::{Weekday, date, time};
 use outreachd::clock::Clock;
-use outreachd::config::{self, Config};
+use outreachd::config::Config;
 use outreachd::model::act::Act;
-use outreachd::model::campaign::Campaign;
+use outreachd::model::campaign::{Campaign, From, Start};
 use outreachd::model::plan::Enrolment;
 use outreachd::render::TemplateSet;
 use outreachd::schedule;
 use outreachd::store::{ClientRecord, ConsentRecord, Migration, NewRevision, Store};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+
+use crate::house;
 
 /// Where the copies' ids begin: no id that the program gives comes near.
 const FIRST: i64 = 1 << 39;
@@ -59,32 +61,9 @@ const PARAGRAPH: &str = "Jag mäter gärna ljuset hos {{account.name}} i {{accou
      (https://fyrljus.example/matning).\n\n";
 
 /// The configuration with one relay on loopback.
-pub fn configuration(port: u16, sessions: usize) -> Result<Arc<Config>> {
-    let text = format!(
-        r#"
-        [company]
-        name = "Fyrljus AB"
-        head = "mira.holm@fyrljus.example"
-        [database]
-        url = "sqlite:unused.db"
-        [[sender]]
-        id = "fyrljus"
-        legal_name = "Fyrljus AB"
-        postal_address = "Lyktgatan 4, 791 70 Falun"
-        from = "hej@fyrljus.example"
-        bounces = "ut@fyrljus.example"
-        phone = "+46701740605"
-        [[relay]]
-        id = "main"
-        host = "127.0.0.1"
-        port = {port}
-        tls = "none"
-        sessions = {sessions}
-        messages_per_session = 100000
-        "#
-    );
-    let read = config::parse(Path::new("bench.toml"), &text, &[]);
-    read.map(Arc::new).map_err(|mistakes| anyhow::anyhow!("the bench's configuration: {mistakes:?}"))
+pub fn configuration(port: u16, sessions: usize) -> Arc<Config> {
+    let relay = format!("host = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nsessions = {sessions}");
+    Arc::new(house::config(&relay, "messages_per_session = 100000"))
 }
 
 /// Makes a database at `url` in which `count` letters are due.
@@ -137,7 +116,7 @@ fn copy(table: &str, columns: &[String], differs: &[(&str, &str)], copies: i64) 
 
 /// One client whose letter is due, by the stages themselves.
 async fn model(store: &Store) -> Result<()> {
-    let (now, config) = (Clock::System.now(), configuration(25, 1)?);
+    let (now, config) = (Clock::System.now(), configuration(25, 1));
     let act = Act::stage("bench", now);
     let consent =
         ConsentRecord { channel: "email".into(), basis: "consent".into(), evidence: "fair".into(), given_at: 0 };
@@ -160,7 +139,7 @@ async fn model(store: &Store) -> Result<()> {
     let mut templates = TemplateSet::starter();
     templates.insert("bench.md", format!("{{{{greeting}}}}\n\n{}{{{{> signature}}}}\n", PARAGRAPH.repeat(10)));
     let templates = templates.iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
-    let new = NewRevision { campaign: campaign()?, source: String::new(), templates, next_run_at: None };
+    let new = NewRevision { campaign: campaign(), source: String::new(), templates, next_run_at: None };
     let revision = store.apply(&act, &new).await?;
     let people = store.candidates(&new.campaign.audience, "bench", "", now, Default::default(), 10).await?;
     let person = people.first().context("the client is in the audience")?;
@@ -179,26 +158,18 @@ async fn model(store: &Store) -> Result<()> {
     Ok(())
 }
 
-fn campaign() -> Result<Campaign> {
-    let text = r#"
-        [campaign]
-        id = "bench"
-        title = "LED i lagret"
-        language = "sv"
-        from = "fyrljus"
-        start = 2026-01-01
-        [audience]
-        country = ["SE"]
-        [send]
-        days = "Mon-Sun"
-        hours = "00:00-23:59"
-        late = "send"
-        [[step]]
-        id = "letter"
-        channel = "email"
-        template = "bench"
-        subject = "Ljuset hos {{account.name}}"
-        "#;
-    let (campaign, mistakes, _) = outreachd::campaign::read(Path::new("bench.toml"), text, |_| Ok(()));
-    campaign.with_context(|| format!("the bench's campaign: {mistakes:?}"))
+/// One letter, at any hour of any day.
+fn campaign() -> Campaign {
+    let mut campaign = house::campaign("send");
+    campaign.id = "bench".into();
+    campaign.from = From::Sender("fyrljus".into());
+    campaign.start = Start::Date(date(2026, 1, 1));
+    campaign.send.days = Weekday::Monday.cycle_forward().take(7).map(Into::into).collect();
+    (campaign.send.from, campaign.send.until) = (time(0, 0, 0, 0), time(23, 59, 0, 0));
+    campaign.steps.truncate(1);
+    let letter = &mut campaign.steps[0];
+    letter.id = "letter".into();
+    letter.template = Some("bench".into());
+    letter.fallback = None;
+    campaign
 }

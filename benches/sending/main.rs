@@ -6,6 +6,8 @@
 //! its parts alone, to run under a profiler. What binds, and why, stands in benches/README.md.
 
 mod backlog;
+#[path = "../../tests/support/house.rs"]
+mod house;
 mod peers;
 mod rows;
 mod worker;

@@ -32,7 +32,7 @@ pub struct Figures {
 pub async fn work(url: &str, port: u16, sessions: usize, limit: usize) -> Result<()> {
     let (store, clock) = (Store::open(url, Migration::Refuse).await?, Clock::System);
     let daemon = store.register_daemon(clock.now()).await?;
-    let config = backlog::configuration(port, sessions)?;
+    let config = backlog::configuration(port, sessions);
     let keys = TokenKeys::new(vec![(1, vec![7; 32])]);
     let deliver = Deliver::new(store.clone(), config, keys, clock.clone(), daemon, CancellationToken::new())?;
     println!("ready");

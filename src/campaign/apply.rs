@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::model::act::Act;
 use crate::model::campaign::Start;
 use crate::model::plan::LeftOut;
-use crate::render::TemplateSet;
+use crate::render::{File, TemplateSet};
 use crate::store::{AppliedRevision, NewRevision, Store};
 
 /// What became of one campaign.
@@ -62,12 +62,18 @@ pub async fn apply_all(
         let revision = running.iter().find(|revision| revision.campaign.id == file.campaign.id);
         let texts = reachable(&check.files.templates, &file.campaign);
         let files = carried(&check.files.templates, &file.campaign, &texts);
-        let bytes: Vec<_> = files.iter().map(|file| (file.hash(), file.bytes())).collect();
-        store.put_files(&bytes).await?;
+        store.put_files(&stored(&files)).await?;
         let templates = TemplateSet::with_manifest(texts, &files);
-        applied.push(applying.campaign(file, templates, revision).await?);
+        applied.push(applying.campaign(file, templates, &files, revision).await?);
     }
+    // Only an apply leaves such files, so each looks for those of one before that failed.
+    store.clear_files().await?;
     Ok(applied)
+}
+
+/// Files as the store takes them.
+fn stored<'f>(files: &[&'f File]) -> Vec<(&'f str, &'f [u8])> {
+    files.iter().map(|file| (file.hash(), file.bytes())).collect()
 }
 
 struct Applying<'a> {
@@ -82,6 +88,7 @@ impl Applying<'_> {
         &mut self,
         file: &CampaignFile,
         templates: BTreeMap<String, String>,
+        files: &[&File],
         running: Option<&AppliedRevision>,
     ) -> Result<Applied, CampaignError> {
         let occasion = Occasion::next(&file.campaign, &company_zone(self.config), self.act.at);
@@ -96,7 +103,10 @@ impl Applying<'_> {
                     templates,
                     next_run_at,
                 };
-                (self.store.apply(self.act, &new).await?, true)
+                let revision = self.store.apply(self.act, &new).await?;
+                // Another apply may have cleared them before a revision named them.
+                self.store.put_files(&stored(files)).await?;
+                (revision, true)
             }
         };
         let mut applied = Applied {

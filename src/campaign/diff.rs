@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::duration::phrase;
-use super::window::{phrase_hours, phrase_weekdays};
-use crate::model::campaign::{Campaign, Condition, From, Late, Rule, Start, Step, Variant, Window};
+use crate::model::campaign::{
+    Campaign, Condition, From, Late, Rule, Start, Step, Variant, Window, hours_in_words, weekdays_in_words,
+};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -144,8 +145,8 @@ fn condition(condition: &Condition) -> (&'static str, String) {
 
 fn window(window: &Window) -> Vec<(&'static str, String)> {
     let mut parts = vec![
-        ("days", quoted(&phrase_weekdays(&window.days))),
-        ("hours", quoted(&phrase_hours(window.from, window.until))),
+        ("days", quoted(&weekdays_in_words(&window.days))),
+        ("hours", quoted(&hours_in_words(window.from, window.until))),
         ("late", quoted(late(window.late))),
     ];
     parts.extend(window.zone.as_deref().map(|zone| ("zone", quoted(zone))));

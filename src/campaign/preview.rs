@@ -1,6 +1,7 @@
 //! The letter or fax that one contact would get for a step, from the files as they are.
 //!
-//! What only a delivery has is a stand-in: Message-ID, opt-out link, reference.
+//! What only a delivery has is a stand-in: Message-ID, opt-out link, reference. It is signed
+//! as the daemon signs, where whoever looks may read the keys.
 
 use std::path::Path;
 
@@ -11,7 +12,8 @@ use super::audience::company_zone;
 use super::check::{Files, sender_of};
 use super::letter::StepLetter;
 use super::{CampaignError, CampaignFile, paper};
-use crate::config::{Config, Sender};
+use crate::config::dkim::Signers;
+use crate::config::{Config, Sender, is_aligned};
 use crate::model::address::Channel;
 use crate::model::campaign::{Campaign, Step, Variant};
 use crate::model::id::ContactId;
@@ -37,6 +39,10 @@ pub struct Preview {
     pub subject: String,
     /// The text part.
     pub text: String,
+    /// `domain/selector` of each DKIM key that signed it; none for a fax.
+    pub signed: Vec<String>,
+    /// Why no key of the sender signed it; none for a fax.
+    pub unsigned: Option<String>,
     /// Pages, for a fax.
     pub pages: Option<usize>,
     /// The files that go with it: pictures that stand in it, and what is attached.
@@ -194,6 +200,16 @@ impl Desk<'_> {
             auto_submitted: self.sender.auto_submitted,
         };
         let mail = render::email(&rendered, &head)?;
+        // A key is often the daemon's alone: then the letter is shown without its signature.
+        let signers = Signers::of(self.sender);
+        let active = signers.iter().flat_map(|signers| signers.active(&self.sender.id));
+        let keys: Vec<_> = active.filter(|key| is_aligned(domain, key.domain())).collect();
+        let unsigned = match &signers {
+            Err(error) => Some(error.to_string()),
+            Ok(_) if keys.is_empty() => Some(format!("sender `{}` has no DKIM key", self.sender.id)),
+            Ok(_) => None,
+        };
+        let mail = render::sign(mail, &keys, self.now)?;
         Ok(Preview {
             variant: variant.map(|variant| variant.id.clone()),
             from: format!("{from_name} <{}>", self.sender.from.as_str()),
@@ -201,6 +217,8 @@ impl Desk<'_> {
             to: format!("{} <{}>", self.client.contact.name, to.as_str()),
             subject: rendered.subject,
             text: rendered.text,
+            signed: keys.iter().map(|key| format!("{}/{}", key.domain(), key.selector())).collect(),
+            unsigned,
             pages: None,
             files: rendered.pictures.iter().chain(&rendered.attachments).map(said).collect(),
             bytes: mail.bytes,
@@ -227,6 +245,8 @@ impl Desk<'_> {
             to: format!("{}, {}, fax {number}", self.client.contact.name, self.client.account.name),
             subject: rendered.subject,
             text: rendered.text,
+            signed: Vec::new(),
+            unsigned: None,
             pages: Some(page.pages),
             files: Vec::new(),
             bytes: page.pdf,

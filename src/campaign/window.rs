@@ -72,31 +72,10 @@ pub fn parse_hours(text: &str) -> Result<(Time, Time), WindowError> {
     if from < until { Ok((from, until)) } else { Err(WindowError::Backwards) }
 }
 
-/// Weekdays in the words of the file; three in a row or more are a range.
-pub fn phrase_weekdays(days: &BTreeSet<Day>) -> String {
-    let mut runs: Vec<Vec<Weekday>> = Vec::new();
-    for day in days.iter().map(|day| day.weekday()) {
-        match runs.last_mut() {
-            Some(run) if run.last().is_some_and(|last| last.next() == day) => run.push(day),
-            _ => runs.push(vec![day]),
-        }
-    }
-    let name = |day: &Weekday| format!("{day:?}").chars().take(3).collect::<String>();
-    let phrase = |run: &Vec<Weekday>| match run.as_slice() {
-        [first, .., last] if run.len() > 2 => format!("{}-{}", name(first), name(last)),
-        run => run.iter().map(name).collect::<Vec<_>>().join(", "),
-    };
-    runs.iter().map(phrase).collect::<Vec<_>>().join(", ")
-}
-
-/// Hours in the words of the file.
-pub fn phrase_hours(from: Time, until: Time) -> String {
-    format!("{:02}:{:02}-{:02}:{:02}", from.hour(), from.minute(), until.hour(), until.minute())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::campaign::{hours_in_words, weekdays_in_words};
 
     #[test]
     fn reads_days_and_writes_them_back() {
@@ -107,7 +86,7 @@ mod tests {
             ("Sat-Mon", "Mon, Sat, Sun"),
             ("Sun", "Sun"),
         ] {
-            assert_eq!(parse_weekdays(text).map(|days| phrase_weekdays(&days)).as_deref(), Ok(phrase));
+            assert_eq!(parse_weekdays(text).map(|days| weekdays_in_words(&days)).as_deref(), Ok(phrase));
         }
         assert_eq!(parse_weekdays("Mån-Tor"), Err(WindowError::NotADay("Mån".into())));
         assert_eq!(parse_weekdays("Mon,"), Err(WindowError::NotADay(String::new())));
@@ -116,7 +95,7 @@ mod tests {
     #[test]
     fn reads_hours_of_one_day() {
         let (from, until) = parse_hours("8:30 - 11:30").unwrap();
-        assert_eq!(phrase_hours(from, until), "08:30-11:30");
+        assert_eq!(hours_in_words(from, until), "08:30-11:30");
         assert_eq!(parse_hours("11:30-08:30"), Err(WindowError::Backwards));
         assert_eq!(parse_hours("08:30-08:30"), Err(WindowError::Backwards));
         assert_eq!(parse_hours("08:30-24:00"), Err(WindowError::NotATime("24:00".into())));

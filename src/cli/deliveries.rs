@@ -177,7 +177,8 @@ async fn list(session: &Session, store: &Store, args: List) -> Result<(), Comman
 fn print(found: &[DeliveryRow], has_more: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if found.is_empty() {
-        writeln!(out, "There is none.")?;
+        // Whoever looks because nothing leaves must not take this for "nothing is due".
+        writeln!(out, "No delivery is in these states; `outreachd status` counts all.")?;
     }
     for delivery in found {
         print_one(&mut out, delivery)?;

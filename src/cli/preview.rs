@@ -14,7 +14,7 @@ use crate::store::{Client, Store};
 /// The arguments of `outreachd preview`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Renders the letter of one step for one contact, from the files as they are, with the contact's own data. Nothing is sent. Message-ID and opt-out link are stand-ins."
+    after_help = "Renders the letter of one step for one contact, from the files as they are, with the contact's own data. Nothing is sent. Message-ID and opt-out link are stand-ins. It is signed by the sender's DKIM keys as the daemon would sign it, or the head says why not."
 )]
 pub struct Args {
     /// The campaign's id
@@ -92,6 +92,8 @@ fn shown(preview: &Preview, is_written: bool) -> Vec<String> {
     lines.push(format!("Subject:  {}", tame(&preview.subject)));
     lines.extend(preview.variant.as_ref().map(|variant| format!("Variant:  {variant}")));
     lines.extend(preview.files.iter().map(|file| format!("With:     {}", tame(file))));
+    lines.extend((!preview.signed.is_empty()).then(|| format!("Signed:   {}", preview.signed.join(", "))));
+    lines.extend(preview.unsigned.as_ref().map(|why| format!("Unsigned: {}", tame(why))));
     lines.extend(preview.pages.map(|pages| format!("Pages:    {pages}")));
     if !is_written {
         lines.push(String::new());

@@ -22,6 +22,9 @@ use crate::store::{DeliveryFilter, DeliveryRow, Finding, GuardFinding, PauseRow,
 /// How many deliveries that wait for a person are named; the rest is counted.
 const NAMED: usize = 10;
 
+/// From when on something is in the way of a letter that is due.
+const LATE: SignedDuration = SignedDuration::from_mins(10);
+
 /// The arguments of `outreachd status`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Each line adds up: who matched, who started, what was sent, what became of it. What waits
@@ -129,11 +132,8 @@ fn print(report: &Report<'_>, now: Timestamp, zone: &TimeZone) -> io::Result<()>
         writeln!(out, "Digests and notices\n  {digests}\n")?;
     }
     print_waiting(&mut out, report)?;
-    let oldest = report.status.oldest_due.map_or_else(
-        || "nothing is due".to_owned(),
-        |due| format!("{}, {}", layout::moment(due, zone), late_by(now.duration_since(due))),
-    );
-    writeln!(out, "Oldest due    {oldest}")?;
+    let is_limited = report.limits.iter().any(limits::Line::binds);
+    writeln!(out, "Oldest due    {}", oldest_due(report.status.oldest_due, now, is_limited, zone))?;
     let review = if report.status.to_review > 0 { ": outreachd responses list --review" } else { "" };
     writeln!(out, "To review     {}{review}", layout::counted(report.status.to_review, "response"))?;
     writeln!(out, "Open tasks    {}", report.status.open_tasks)?;
@@ -223,6 +223,15 @@ fn print_pauses(out: &mut dyn Write, pauses: &[PauseRow], zone: &TimeZone) -> io
     Ok(())
 }
 
+/// With the command that finds out why, once it is later than a relay's short rest and no
+/// limit is the reason.
+fn oldest_due(due: Option<Timestamp>, now: Timestamp, is_limited: bool, zone: &TimeZone) -> String {
+    let Some(due) = due else { return "nothing is due".to_owned() };
+    let late = now.duration_since(due);
+    let look = if late >= LATE && !is_limited { ": outreachd doctor" } else { "" };
+    format!("{}, {}{look}", layout::moment(due, zone), late_by(late))
+}
+
 fn late_by(late: SignedDuration) -> String {
     let minutes = late.as_mins();
     match minutes {
@@ -230,5 +239,22 @@ fn late_by(late: SignedDuration) -> String {
         1..120 => format!("{} ago", layout::counted(minutes, "minute")),
         120..2880 => format!("{} ago", layout::counted(minutes / 60, "hour")),
         _ => format!("{} ago", layout::counted(minutes / 1440, "day")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_doctor_where_a_letter_is_long_due_and_no_limit_says_why() {
+        let now: Timestamp = "2027-03-02T03:00:00Z".parse().expect("an instant");
+        let said = |minutes: i64, is_limited| {
+            oldest_due(now.checked_sub(minutes.minutes()).ok(), now, is_limited, &TimeZone::UTC)
+        };
+        assert_eq!(said(2, false), "Tue 2 Mar 2027 02:58, 2 minutes ago");
+        assert_eq!(said(12, false), "Tue 2 Mar 2027 02:48, 12 minutes ago: outreachd doctor");
+        assert_eq!(said(300, true), "Mon 1 Mar 2027 22:00, 5 hours ago");
+        assert_eq!(oldest_due(None, now, false, &TimeZone::UTC), "nothing is due");
     }
 }

@@ -2,14 +2,12 @@
 //!
 //! Pure. A day is named once: what follows on the same day shows only its time.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
-use jiff::civil::{Date, Weekday};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::model::address::Channel;
-use crate::model::campaign::{Day, Window};
+use crate::model::campaign::{Window, hours_in_words, weekdays_in_words};
 use crate::model::contact::{Contact, ZoneSource};
 use crate::model::suppression::Reason;
 use crate::store::{Client, PauseRow, PauseScope, SuppressionRow};
@@ -139,26 +137,7 @@ pub fn in_force(pauses: &[PauseRow], now: Timestamp) -> impl Iterator<Item = &Pa
 
 /// `Mon-Thu 08:30-11:30`.
 pub fn window(window: &Window) -> String {
-    let (from, until) = (window.from, window.until);
-    let days = weekdays(&window.days);
-    format!("{days} {:02}:{:02}-{:02}:{:02}", from.hour(), from.minute(), until.hour(), until.minute())
-}
-
-/// Weekdays, three in a row or more as a range.
-fn weekdays(days: &BTreeSet<Day>) -> String {
-    let mut runs: Vec<Vec<Weekday>> = Vec::new();
-    for day in days.iter().map(|day| day.weekday()) {
-        match runs.last_mut() {
-            Some(run) if run.last().is_some_and(|last| last.next() == day) => run.push(day),
-            _ => runs.push(vec![day]),
-        }
-    }
-    let name = |day: &Weekday| format!("{day:?}").chars().take(3).collect::<String>();
-    let phrase = |run: &Vec<Weekday>| match run.as_slice() {
-        [first, .., last] if run.len() > 2 => format!("{}-{}", name(first), name(last)),
-        run => run.iter().map(name).collect::<Vec<_>>().join(", "),
-    };
-    runs.iter().map(phrase).collect::<Vec<_>>().join(", ")
+    format!("{} {}", weekdays_in_words(&window.days), hours_in_words(window.from, window.until))
 }
 
 /// `A, B or C`.

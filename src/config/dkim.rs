@@ -251,6 +251,14 @@ impl Signers {
         config.senders.iter().map(keys_of).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Reads the keys of one sender.
+    ///
+    /// # Errors
+    /// A key cannot sign, or two would sign in the same way.
+    pub fn of(sender: &Sender) -> Result<Self, DkimError> {
+        Ok(Self(vec![keys_of(sender)?]))
+    }
+
     /// The keys that sign what is new of a sender, RSA first.
     pub fn active(&self, sender: &str) -> impl Iterator<Item = &DkimKey> {
         let keys = self.0.iter().filter(move |(id, _)| id == sender).flat_map(|(_, keys)| keys);

@@ -108,6 +108,28 @@ impl std::convert::From<Day> for i8 {
     }
 }
 
+/// `Mon-Thu`: weekdays in the words of a campaign's file, three in a row or more as a range.
+pub fn weekdays_in_words(days: &BTreeSet<Day>) -> String {
+    let mut runs: Vec<Vec<Weekday>> = Vec::new();
+    for day in days.iter().map(|day| day.weekday()) {
+        match runs.last_mut() {
+            Some(run) if run.last().is_some_and(|last| last.next() == day) => run.push(day),
+            _ => runs.push(vec![day]),
+        }
+    }
+    let name = |day: &Weekday| format!("{day:?}").chars().take(3).collect::<String>();
+    let phrase = |run: &Vec<Weekday>| match run.as_slice() {
+        [first, .., last] if run.len() > 2 => format!("{}-{}", name(first), name(last)),
+        run => run.iter().map(name).collect::<Vec<_>>().join(", "),
+    };
+    runs.iter().map(phrase).collect::<Vec<_>>().join(", ")
+}
+
+/// `08:30-11:30`: hours in the same words.
+pub fn hours_in_words(from: Time, until: Time) -> String {
+    format!("{:02}:{:02}-{:02}:{:02}", from.hour(), from.minute(), until.hour(), until.minute())
+}
+
 /// What happens to a step that was due while the daemon stood still.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

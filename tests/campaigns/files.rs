@@ -98,6 +98,21 @@ async fn apply_keeps_the_files_with_the_version_and_a_changed_file_is_a_new_one(
 }
 
 #[tokio::test]
+async fn apply_clears_what_one_before_it_left_when_it_failed() {
+    for database in databases("campaign_files_left").await {
+        let (world, store) = (with_files(), &database.store);
+        let left = outreachd::render::File::new("files/left.pdf", b"%PDF-1.4 left".to_vec()).unwrap();
+        store.put_files(&[(left.hash(), left.bytes())]).await.unwrap();
+        world.apply(store, before()).await;
+        assert_eq!(store.files(&[left.hash()]).await.unwrap(), BTreeMap::new());
+        let running = store.find_running("led-i-lagret").await.unwrap().unwrap();
+        let listed = TemplateSet::from_map(store.template_texts(&running).await.unwrap()).listed();
+        let hashes: Vec<_> = listed.iter().map(|(_, hash)| hash.as_str()).collect();
+        assert_eq!(store.files(&hashes).await.unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn preview_shows_the_files_that_go_with_a_letter() {
     let (world, database) = (with_files(), support::databases::sqlite().await);
     twelve(&database.store).await;

@@ -5,36 +5,20 @@ use std::process::Command;
 
 use jiff::{Timestamp, ToSpan};
 use outreachd::model::act::Act;
-use outreachd::model::address::{Address, Channel, EmailAddress};
-use outreachd::model::campaign::{Campaign, Condition, From, Late, Rule, Start, Step, Wait, Window};
+use outreachd::model::address::{Address, EmailAddress};
+use outreachd::model::campaign::Campaign;
 use outreachd::model::delivery::{DeliveryState, Purpose};
 use outreachd::model::id::{DeliveryId, UserId};
-use outreachd::model::language::Language;
 use outreachd::model::plan::{Enrolment, LeftOut};
-use outreachd::store::{
-    AttemptState, ClientRecord, Finish, Handoff, Migration, NewDelivery, NewRevision, Release, Store,
-};
+use outreachd::store::{AttemptState, ClientRecord, Migration, NewDelivery, NewRevision, Release, Store};
+
+use crate::support::house;
+use crate::support::ledger::{finish, handoff};
 
 /// The head of the company by the configuration.
 pub const HEAD: &str = "mira.holm@fyrljus.example";
 
-const CONFIG: &str = r#"
-[company]
-name = "Fyrljus AB"
-head = "mira.holm@fyrljus.example"
-[database]
-url  = "sqlite:outreachd.db"
-[[sender]]
-id             = "fyrljus"
-legal_name     = "Fyrljus AB"
-postal_address = "Lyktgatan 4, 120 30 Stockholm"
-from           = "hej@fyrljus.example"
-[[relay]]
-id   = "main"
-host = "smtp.fyrljus.example"
-port = 587
-tls  = "starttls"
-"#;
+const RELAY: &str = "host = \"smtp.fyrljus.example\"\nport = 587\ntls = \"starttls\"";
 
 /// What a run of the program printed, and how it ended.
 #[derive(Debug)]
@@ -84,7 +68,8 @@ impl Office {
 
     fn with(url: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("outreachd.toml"), CONFIG).unwrap();
+        let text = house::configuration(RELAY, "").replace("test.db", "outreachd.db");
+        std::fs::write(folder.path().join("outreachd.toml"), text).unwrap();
         Self { folder, url }
     }
 
@@ -155,38 +140,10 @@ pub fn act() -> Act {
 }
 
 fn campaign() -> Campaign {
-    let step = Step {
-        id: "intro".into(),
-        channel: Channel::Email,
-        wait: Wait::Hours(0),
-        template: Some("led/intro".into()),
-        subject: Some("Hej".into()),
-        fallback: None,
-        variants: vec![],
-        note: None,
-        late: None,
-        send: None,
-        attachments: Vec::new(),
-    };
-    Campaign {
-        id: "led-i-lagret".into(),
-        title: "LED i lagret".into(),
-        language: Language::Sv,
-        from: From::Owner,
-        start: Start::Date("2027-03-01".parse().unwrap()),
-        audience: Rule(vec![Condition::Country(vec!["SE".into()])]),
-        holdout_percent: 0,
-        send: Window {
-            days: [jiff::civil::Weekday::Monday.into()].into(),
-            from: jiff::civil::time(8, 30, 0, 0),
-            until: jiff::civil::time(11, 30, 0, 0),
-            zone: None,
-            late: Late::Send,
-        },
-        limit: Default::default(),
-        steps: vec![step],
-        on: Default::default(),
-    }
+    let mut campaign = Campaign { id: "led-i-lagret".into(), ..house::campaign("send") };
+    campaign.steps.truncate(1);
+    campaign.steps[0].fallback = None;
+    campaign
 }
 
 /// Imports clients, owned by `owner`.
@@ -272,29 +229,9 @@ async fn end_each(store: &Store) -> [DeliveryId; 4] {
     let daemon = store.register_daemon(now()).await.unwrap();
     let claimed = store.claim(daemon, "email/main", now(), 10).await.unwrap();
     let ids: [DeliveryId; 4] = claimed.iter().map(|claimed| claimed.row.id).collect::<Vec<_>>().try_into().unwrap();
-    let handoff = |id: &DeliveryId| Handoff {
-        delivery: *id,
-        relay: "main".into(),
-        frozen: "{}".into(),
-        sha256: "00".into(),
-        message_id: format!("{id}@ut.fyrljus.example"),
-    };
-    let handoffs: Vec<_> = ids[..3].iter().map(handoff).collect();
+    let handoffs: Vec<_> = ids[..3].iter().map(|id| handoff(*id)).collect();
     let begun = store.exchange(&act(), daemon, &[], &handoffs).await.unwrap().begun;
-    let finish = |id: DeliveryId, state| Finish {
-        delivery: id,
-        attempt: Some(begun[&id]),
-        relay: "main".into(),
-        state,
-        code: None,
-        enhanced: None,
-        reply: None,
-        reason: None,
-        due_at: None,
-        not_after: None,
-        gateway_id: None,
-        consequences: vec![],
-    };
+    let finish = |id: DeliveryId, state| finish(id, begun[&id], state);
     let finishes = [
         finish(ids[0], AttemptState::Accepted),
         finish(ids[1], AttemptState::Rejected),

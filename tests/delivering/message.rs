@@ -5,26 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use outreachd::config::dkim::{Algorithm, generate};
-use outreachd::config::{Config, Dkim, SecretRef};
+use outreachd::config::dkim::Algorithm;
+use outreachd::config::{Config, Dkim};
 use outreachd::deliver::Deliver;
 use outreachd::model::campaign::{Campaign, Step};
 use outreachd::render::{File, TemplateSet};
 use outreachd::store::{NewRevision, Store};
-use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::support::app;
+use crate::support::{app, signing};
 
-/// A key in a file, as the configuration names it.
 fn key(folder: &Path, selector: &str, algorithm: Algorithm) -> Dkim {
-    use std::os::unix::fs::PermissionsExt;
-    let path = folder.join(selector);
-    std::fs::write(&path, generate(algorithm).unwrap().pem.expose_secret()).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let (selector, domain) = (selector.to_owned(), "fyrljus.example".to_owned());
-    Dkim { selector, domain, key: SecretRef::File(path), retired: false }
+    signing::key(folder, "fyrljus.example", selector, algorithm)
 }
 
 fn sign_with(app: &mut TestApp, keys: Vec<Dkim>) {

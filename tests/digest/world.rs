@@ -8,7 +8,7 @@ use outreachd::config::{self, Config};
 use outreachd::digest::{Digest, collect, compose};
 use outreachd::model::act::Act;
 use outreachd::model::address::{Address, Channel, EmailAddress};
-use outreachd::model::campaign::{Campaign, Condition, From, Late, Rule, Start, Step, Wait, Window};
+use outreachd::model::campaign::{Campaign, Condition, Rule, Wait};
 use outreachd::model::delivery::{Outcome, Purpose};
 use outreachd::model::id::{AttemptId, ContactId, DaemonId, DeliveryId, TaskId, UserId};
 use outreachd::model::language::Language;
@@ -20,9 +20,12 @@ use outreachd::model::text::Line;
 use outreachd::model::token::TokenKeys;
 use outreachd::model::user::{Role, User};
 use outreachd::store::{
-    AttemptState, Claimed, ClientRecord, Consequence, Finish, Handoff, LoggedResponse, NewDelivery, NewRevision,
-    PauseScope, PlanMove, PlanRow, Store,
+    AttemptState, Claimed, ClientRecord, Consequence, Finish, LoggedResponse, NewDelivery, NewRevision, PauseScope,
+    PlanMove, PlanRow, Store,
 };
+
+use crate::support::house;
+use crate::support::ledger::{finish, handoff};
 
 pub fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -358,14 +361,7 @@ impl<'a> World<'a> {
         let daemon = self.store.register_daemon(now).await.unwrap();
         let claimed = self.store.claim(daemon, lane, now, 50).await.unwrap();
         assert_eq!(claimed.len(), letters.len());
-        let handoff = |claimed: &Claimed| Handoff {
-            delivery: claimed.row.id,
-            relay: "main".into(),
-            frozen: "{}".into(),
-            sha256: "00".into(),
-            message_id: format!("{}@fyrljus.example", claimed.row.id),
-        };
-        let handoffs: Vec<_> = claimed.iter().map(handoff).collect();
+        let handoffs: Vec<_> = claimed.iter().map(|claimed| handoff(claimed.row.id)).collect();
         let begun = self.store.exchange(&act(now), daemon, &[], &handoffs).await.unwrap().begun;
         Sent { daemon, begun, claimed }
     }
@@ -384,56 +380,23 @@ struct Sent {
 
 impl Sent {
     fn finish(&self, claimed: &Claimed, state: AttemptState) -> Finish {
-        Finish {
-            delivery: claimed.row.id,
-            attempt: Some(self.begun[&claimed.row.id]),
-            relay: "main".into(),
-            state,
-            code: Some(if state == AttemptState::Rejected { 550 } else { 250 }),
-            enhanced: None,
-            reply: None,
-            reason: None,
-            due_at: None,
-            not_after: None,
-            gateway_id: None,
-            consequences: vec![],
-        }
+        let code = Some(if state == AttemptState::Rejected { 550 } else { 250 });
+        Finish { code, ..finish(claimed.row.id, self.begun[&claimed.row.id], state) }
     }
 }
 
 fn campaign() -> Campaign {
-    let step = |id: &str| Step {
-        id: id.into(),
-        channel: Channel::Email,
-        wait: Wait::BusinessDays(3),
-        template: Some("led/intro".into()),
-        subject: Some("Hej".into()),
-        fallback: Some(Channel::Fax),
-        variants: vec![],
-        note: None,
-        late: None,
-        send: None,
-        attachments: Vec::new(),
-    };
-    Campaign {
+    let mut campaign = Campaign {
         id: "led-i-lagret".into(),
         title: "LED i lagret, våren 2027".into(),
-        language: Language::Sv,
-        from: From::Owner,
-        start: Start::Date("2027-03-01".parse().unwrap()),
         audience: Rule(vec![Condition::Country(vec!["SE".into(), "DE".into()])]),
-        holdout_percent: 0,
-        send: Window {
-            days: [jiff::civil::Weekday::Monday.into()].into(),
-            from: jiff::civil::time(8, 30, 0, 0),
-            until: jiff::civil::time(11, 30, 0, 0),
-            zone: None,
-            late: Late::Send,
-        },
-        limit: Default::default(),
-        steps: vec![step("intro"), step("referens")],
-        on: BTreeMap::new(),
+        ..house::campaign("send")
+    };
+    for step in &mut campaign.steps {
+        step.wait = Wait::BusinessDays(3);
+        step.fallback = Some(Channel::Fax);
     }
+    campaign
 }
 
 fn delivery(plan: &PlanRow, address: Address, due_at: Timestamp) -> NewDelivery {

@@ -6,19 +6,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use outreachd::clock::{Clock, ManualClock};
 use outreachd::config::{self, Config, Timeouts};
 use outreachd::deliver::Deliver;
 use outreachd::model::act::Act;
-use outreachd::model::address::{Address, EmailAddress};
-use outreachd::model::delivery::Purpose;
-use outreachd::model::id::{AttemptId, DaemonId, DeliveryId};
+use outreachd::model::id::{AttemptId, DaemonId};
 use outreachd::model::token::TokenKeys;
-use outreachd::store::{AttemptState, DeliveryFilter, DeliveryRow, Finish, Handoff, NewDelivery, Store};
+use outreachd::store::{AttemptState, DeliveryFilter, DeliveryRow, NewDelivery, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::databases::{Database, sqlite};
+use crate::support::house;
+use crate::support::ledger::finish;
+pub use crate::support::ledger::handoff;
+use crate::support::notice::{composed, notice};
 
 /// Seconds of every timer where a relay is to stall: short, and yet enough for a busy machine.
 pub const SHORT_S: u64 = 2;
@@ -36,30 +38,10 @@ impl Bench {
     /// A bench whose relay listens on `port`, and takes so many sessions.
     pub async fn new(port: u16, sessions: usize) -> Self {
         let database = sqlite().await;
-        let text = format!(
-            r#"
-            [company]
-            name = "Fyrljus AB"
-            head = "mira.holm@fyrljus.example"
-            [database]
-            url = "sqlite:unused.db"
-            [[sender]]
-            id = "fyrljus"
-            legal_name = "Fyrljus AB"
-            postal_address = "Lyktgatan 4, 791 70 Falun"
-            from = "hej@fyrljus.example"
-            bounces = "ut@fyrljus.example"
-            [[relay]]
-            id = "main"
-            host = "127.0.0.1"
-            port = {port}
-            tls = "none"
-            sessions = {sessions}
-            "#
-        );
+        let relay = format!("host = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nsessions = {sessions}");
         let clock = ManualClock::new("2027-03-01T09:00:00Z".parse().unwrap());
         let daemon = database.store.register_daemon(clock.now()).await.unwrap();
-        let config = Arc::new(config::parse(Path::new("test.toml"), &text, &[]).unwrap());
+        let config = Arc::new(house::config(&relay, ""));
         Self { store: database.store.clone(), clock, config, daemon, _database: database }
     }
 
@@ -74,7 +56,8 @@ impl Bench {
     pub async fn notices(&self, names: &[String], size: usize) {
         let now = self.clock.now();
         let text = "Ljuset i lagret mäts på torsdag.\n".repeat(size / 32 + 1);
-        let new: Vec<_> = names.iter().map(|name| notice(name, &text, now)).collect();
+        let new: Vec<_> =
+            names.iter().map(|name| NewDelivery { payload: Some(composed(&text)), ..notice(name, now) }).collect();
         self.store.create_deliveries(&self.act(), &new).await.unwrap();
     }
 
@@ -116,20 +99,7 @@ impl Bench {
 
     /// Enters a result of one of its tries.
     pub async fn finish(&self, name: &str, attempt: AttemptId, state: AttemptState) {
-        let finish = Finish {
-            delivery: self.row(name).await.id,
-            attempt: Some(attempt),
-            relay: "main".into(),
-            state,
-            code: None,
-            enhanced: None,
-            reply: None,
-            reason: None,
-            due_at: None,
-            not_after: None,
-            gateway_id: None,
-            consequences: Vec::new(),
-        };
+        let finish = finish(self.row(name).await.id, attempt, state);
         self.store.exchange(&self.act(), self.daemon, &[finish], &[]).await.unwrap();
     }
 
@@ -153,37 +123,4 @@ pub fn deliver_from(file: &Path, store: &Store, clock: Clock, daemon: DaemonId) 
     let config = config_from(file);
     let keys = config::keys::load_or_create(&config.files.key_file).unwrap();
     Deliver::new(store.clone(), config, keys, clock, daemon, CancellationToken::new()).unwrap()
-}
-
-/// A handoff of bytes that nobody renders.
-pub fn handoff(delivery: DeliveryId) -> Handoff {
-    Handoff {
-        delivery,
-        relay: "main".into(),
-        frozen: "{}".into(),
-        sha256: "0".into(),
-        message_id: "a@fyrljus.example".into(),
-    }
-}
-
-fn notice(name: &str, text: &str, due_at: Timestamp) -> NewDelivery {
-    NewDelivery {
-        key: format!("notice/{name}"),
-        purpose: Purpose::Notice,
-        address: Address::Email(EmailAddress::parse(&format!("{name}@fyrljus.example")).unwrap()),
-        contact: None,
-        user: None,
-        plan: None,
-        campaign: None,
-        step: None,
-        variant: None,
-        revision: None,
-        fallback: None,
-        needs_consent: false,
-        sender: "fyrljus".into(),
-        lane: "email/main".into(),
-        payload: Some(serde_json::json!({ "subject": "Till driften", "text": text, "html": null })),
-        due_at,
-        not_after: None,
-    }
 }

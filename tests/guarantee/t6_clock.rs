@@ -19,8 +19,9 @@ use outreachd::policy::window;
 use outreachd::store::ClientRecord;
 use proptest::prelude::*;
 
-use crate::support::app::{TestApp, campaign, client};
+use crate::support::app::{TestApp, client};
 use crate::support::databases::sqlite;
+use crate::support::house::campaign;
 use crate::t3_memory::alone_with;
 
 /// Zones whose clocks change by an hour, by half an hour, at midnight, and never.

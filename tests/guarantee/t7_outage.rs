@@ -8,8 +8,9 @@ use outreachd::demo::mail_server::{Answer, Facts, Stage};
 use outreachd::model::delivery::DeliveryState;
 use outreachd::store::ClientRecord;
 
-use crate::support::app::{TestApp, campaign, client};
+use crate::support::app::{TestApp, client};
 use crate::support::daemon::Site;
+use crate::support::house::campaign;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn t7_after_an_outage_what_expired_is_left_out_visibly_and_the_rest_goes() {

@@ -15,8 +15,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::Talk;
-use crate::support::app::{BEFORE, DURING, TestApp, at, campaign, client, config};
+use crate::support::app::{BEFORE, DURING, TestApp, at, client, config};
 use crate::support::databases::sqlite;
+use crate::support::house::campaign;
 use crate::support::services::{RealMail, delivered_to, real_mail};
 
 /// A way to Postfix that swallows the answer to a letter's end and hangs up; its port, and

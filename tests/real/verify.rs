@@ -1,25 +1,23 @@
 //! Letters before judges who are not ours: dkimpy on the signatures, behind a real
 //! Postfix, and SpamAssassin on the form.
 
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, ZonedDateTime};
 use outreachd::clock::Clock;
-use outreachd::config::dkim::{Algorithm, DkimKey, generate};
-use outreachd::config::{Dkim, Relay, SecretRef, Tls};
+use outreachd::config::dkim::{Algorithm, DkimKey};
+use outreachd::config::{Relay, Tls};
 use outreachd::model::address::EmailAddress;
 use outreachd::model::language::Language;
 use outreachd::render::{Letter, ListId, MailHead, Renderer, Subject, TemplateSet, Unsubscribe, email, sign};
 use outreachd::transport::Verdict;
 use outreachd::transport::smtp::{Connector, Envelope, Message};
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::support::services::{RealMail, delivered_to, real_mail};
+use crate::support::signing::{self, has, has_dkimpy, verified};
 
 /// The starter's letters and their subjects; a follow-up continues the first.
 const LETTERS: [(&str, Subject<'_>); 5] = [
@@ -31,28 +29,9 @@ const LETTERS: [(&str, Subject<'_>); 5] = [
 ];
 const PNG: &[u8] = include_bytes!("../../docs/demo.png");
 
-/// Whether Debian's package is there; under CI it must be.
-fn has(program: &mut Command, package: &str) -> bool {
-    let output = program.stdin(Stdio::null()).output();
-    let there = output.is_ok_and(|output| output.status.success());
-    if !there {
-        assert!(std::env::var_os("CI").is_none(), "letters must be verified under CI, and {package} is not installed");
-        let _ = writeln!(std::io::stderr(), "skipped: letters are verified with {package}");
-    }
-    there
-}
-
-fn has_dkimpy() -> bool {
-    has(Command::new("/usr/bin/python3").args(["-c", "import dkim, nacl"]), "python3-dkim")
-}
-
 fn key(folder: &Path, algorithm: Algorithm) -> DkimKey {
-    let path = folder.join(format!("{algorithm}.pem"));
-    let pem = generate(algorithm).expect("a key can be made").pem;
-    std::fs::write(&path, pem.expose_secret()).expect("the folder can be written");
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("it is ours");
-    let (selector, domain) = (format!("{algorithm}2027"), "fyrljus.example".to_owned());
-    DkimKey::load(&Dkim { selector, domain, key: SecretRef::File(path), retired: false }).expect("it was just made")
+    let made = signing::key(folder, "fyrljus.example", &format!("{algorithm}2027"), algorithm);
+    DkimKey::load(&made).expect("it was just made")
 }
 
 fn renderer(with_picture: bool) -> Renderer {
@@ -138,18 +117,6 @@ fn letter(
     sign(mail, keys, now).expect("the keys sign").bytes
 }
 
-/// What dkimpy says of each signature: its algorithm and whether it holds.
-fn verified(folder: &Path, mail: &[u8], keys: &[&DkimKey]) -> Vec<String> {
-    let (file, records) = (folder.join("mail.eml"), folder.join("records"));
-    std::fs::write(&file, mail).expect("the folder can be written");
-    let lines: String = keys.iter().map(|key| format!("{} {}\n", key.record_name(), key.record())).collect();
-    std::fs::write(&records, lines).expect("the folder can be written");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/verify-dkim");
-    let output = Command::new("/usr/bin/python3").arg(script).arg(&file).arg(&records).output().expect("python3 runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
-}
-
 const BOTH: [&str; 2] = ["rsa-sha256 True", "ed25519-sha256 True"];
 
 #[test]
@@ -164,14 +131,14 @@ fn dkimpy_takes_every_letter_of_the_starter_and_none_that_was_touched() {
     for one in LETTERS {
         for (language, attached) in [(Language::Sv, false), (Language::En, true)] {
             let mail = letter(&renderer(attached), one, language, to, attached, &keys, now);
-            assert_eq!(verified(folder.path(), &mail, &keys), BOTH, "{}", one.0);
+            assert_eq!(verified(folder.path(), &mail, &keys, now), BOTH, "{}", one.0);
         }
     }
     let mail = letter(&renderer(false), LETTERS[0], Language::Sv, to, false, &[&rsa], now);
-    assert_eq!(verified(folder.path(), &mail, &keys), ["rsa-sha256 True"]);
+    assert_eq!(verified(folder.path(), &mail, &keys, now), ["rsa-sha256 True"]);
     let mail = letter(&renderer(false), LETTERS[0], Language::Sv, "åsa.ek@granvik.example", false, &keys, now);
     assert!(!mail.is_ascii(), "RFC 6532: her address stands in To as it is");
-    assert_eq!(verified(folder.path(), &mail, &keys), BOTH);
+    assert_eq!(verified(folder.path(), &mail, &keys, now), BOTH);
     let mail = letter(&renderer(false), LETTERS[1], Language::Sv, to, true, &keys, now);
     let text = String::from_utf8(mail).expect("a mail is ASCII");
     for (from, into) in [
@@ -184,7 +151,7 @@ fn dkimpy_takes_every_letter_of_the_starter_and_none_that_was_touched() {
     ] {
         let touched = text.replacen(from, into, 1);
         assert_ne!(touched, text, "{from}");
-        let said = verified(folder.path(), touched.as_bytes(), &keys);
+        let said = verified(folder.path(), touched.as_bytes(), &keys, now);
         assert!(said.len() == 2 && said.iter().all(|line| !line.ends_with("True")), "{from}: {said:?}");
     }
 }
@@ -213,7 +180,7 @@ async fn signatures_hold_behind_postfix() {
         assert!(matches!(verdict, Verdict::Accepted(_)), "{verdict:?}");
         session.quit().await;
         let landed = landed(&mail, &to);
-        assert_eq!(verified(folder.path(), &landed, &keys), BOTH, "{}", one.0);
+        assert_eq!(verified(folder.path(), &landed, &keys, now), BOTH, "{}", one.0);
     }
 }
 

@@ -9,7 +9,7 @@ use outreachd::config::{Config, parse};
 use outreachd::inbox::{Inbox, MemoryInbox};
 use outreachd::model::act::Act;
 use outreachd::model::address::{Address, Channel, EmailAddress};
-use outreachd::model::campaign::{Campaign, From, Late, Reaction, Rule, Start, Step, Wait, Window};
+use outreachd::model::campaign::{Campaign, Reaction, Rule, Wait};
 use outreachd::model::delivery::Purpose;
 use outreachd::model::id::{ContactId, DaemonId, DeliveryId, PlanId, UserId};
 use outreachd::model::language::Language;
@@ -20,8 +20,11 @@ use outreachd::model::token::{TokenKeys, TokenPurpose};
 use outreachd::model::user::{Role, User};
 use outreachd::respond::{Respond, Source};
 use outreachd::store::{
-    AttemptState, Claimed, ClientRecord, ConsentRecord, Finish, Handoff, NewDelivery, NewRevision, ResponseRow, Store,
+    AttemptState, Claimed, ClientRecord, ConsentRecord, Handoff, NewDelivery, NewRevision, ResponseRow, Store,
 };
+
+use crate::support::house;
+use crate::support::ledger::finish;
 
 /// Monday 1 March 2027, 14:12 in Stockholm.
 pub fn now() -> Timestamp {
@@ -80,43 +83,16 @@ pub fn config() -> Config {
 }
 
 fn campaign() -> Campaign {
-    Campaign {
-        id: "led".into(),
-        title: "LED".into(),
-        language: Language::Sv,
-        from: From::Owner,
-        start: Start::Date("2027-03-01".parse().unwrap()),
+    let reaction =
+        Reaction { note: "Ring {{contact.name}} på {{ account.name }}, {{x}}".into(), within: Wait::BusinessDays(1) };
+    let mut campaign = Campaign {
         audience: Rule(vec![]),
-        holdout_percent: 0,
-        send: Window {
-            days: [jiff::civil::Weekday::Monday.into()].into(),
-            from: jiff::civil::time(8, 30, 0, 0),
-            until: jiff::civil::time(11, 30, 0, 0),
-            zone: None,
-            late: Late::Send,
-        },
-        limit: Default::default(),
-        steps: vec![Step {
-            id: "intro".into(),
-            channel: Channel::Email,
-            wait: Wait::Hours(0),
-            template: Some("led/intro".into()),
-            subject: Some("Hej".into()),
-            fallback: None,
-            variants: vec![],
-            note: None,
-            late: None,
-            send: None,
-            attachments: Vec::new(),
-        }],
-        on: BTreeMap::from([(
-            HumanIntent::Interested,
-            Reaction {
-                note: "Ring {{contact.name}} på {{ account.name }}, {{x}}".into(),
-                within: Wait::BusinessDays(1),
-            },
-        )]),
-    }
+        on: BTreeMap::from([(HumanIntent::Interested, reaction)]),
+        ..house::campaign("send")
+    };
+    campaign.steps.truncate(1);
+    campaign.steps[0].fallback = None;
+    campaign
 }
 
 fn client(company: &str, name: &str, email: &str, owner: UserId) -> ClientRecord {
@@ -239,7 +215,7 @@ impl World {
         let claimed = self.store.claim(self.daemon, "email/main", now(), 10).await.unwrap();
         let handoffs: Vec<_> = claimed.iter().map(|one| self.handoff(one)).collect();
         let begun = self.store.exchange(&act(), self.daemon, &[], &handoffs).await.unwrap().begun;
-        let results: Vec<_> = claimed.iter().map(|one| finish(one, begun[&one.row.id], state)).collect();
+        let results: Vec<_> = claimed.iter().map(|one| finish(one.row.id, begun[&one.row.id], state)).collect();
         self.store.exchange(&act(), self.daemon, &results, &[]).await.unwrap();
         let by_address = |new: &NewDelivery| claimed.iter().find(|one| one.row.key == new.key).unwrap().row.id;
         letters.iter().map(by_address).collect()
@@ -304,23 +280,6 @@ impl World {
 
 fn people_address(at: usize) -> &'static str {
     ["anna.lind@granvik.example", "bo.ek@dalkarra.example"][at]
-}
-
-fn finish(claimed: &Claimed, attempt: outreachd::model::id::AttemptId, state: AttemptState) -> Finish {
-    Finish {
-        delivery: claimed.row.id,
-        attempt: Some(attempt),
-        relay: "main".into(),
-        state,
-        code: None,
-        enhanced: None,
-        reply: None,
-        reason: None,
-        due_at: None,
-        not_after: None,
-        gateway_id: None,
-        consequences: vec![],
-    }
 }
 
 /// A person's mail; `head` holds further header lines.

@@ -7,8 +7,9 @@ use outreachd::model::id::DeliveryId;
 use outreachd::model::task::TaskKind;
 use outreachd::policy::retry::{self, Retry};
 
-use crate::app_support::app::{BEFORE, DURING, TestApp, at, campaign, client};
+use crate::app_support::app::{BEFORE, DURING, TestApp, at, client};
 use crate::app_support::databases::{databases, sqlite};
+use crate::app_support::house::campaign;
 
 use jiff::{SignedDuration, Timestamp};
 use outreachd::clock::ManualClock;

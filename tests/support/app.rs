@@ -1,12 +1,11 @@
 //! A small outreachd for one test: a database, a relay that answers by a script, a clock
 //! that stands still, and one campaign of two letters to as many clients as the test names.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use outreachd::clock::{Clock, ManualClock};
-use outreachd::config::{self, Config};
+use outreachd::config::Config;
 use outreachd::deliver::Deliver;
 use outreachd::demo::mail_server::{Answer, Facts, MailServer, Options};
 use outreachd::model::act::Act;
@@ -20,12 +19,17 @@ use outreachd::schedule;
 use outreachd::store::{ClientRecord, ConsentRecord, DeliveryFilter, DeliveryRow, NewRevision, Store};
 use tokio_util::sync::CancellationToken;
 
+use super::house;
+
 /// Monday 1 March 2027, 08:00 in Stockholm: half an hour before the window opens.
 pub const BEFORE: &str = "2027-03-01T07:00:00Z";
 /// The same day, 10:00: every first letter is due.
 pub const DURING: &str = "2027-03-01T09:00:00Z";
 /// The same day, 13:00: the window is closed.
 pub const AFTER: &str = "2027-03-01T12:00:00Z";
+
+/// Short, so that a test which hangs ends.
+const TIMEOUTS: &str = "greeting_s = 5, command_s = 5, mail_s = 5, recipient_s = 5, data_s = 5, block_s = 5, dot_s = 5";
 
 /// The parts.
 pub struct TestApp {
@@ -67,66 +71,11 @@ pub fn faxed(name: &str, number: &str) -> ClientRecord {
     ClientRecord { fax: Some(number.into()), consents: vec![consent], ..client(name) }
 }
 
-/// The configuration of a test: one sender, one relay without TLS on loopback.
+/// The configuration of a test: one sender, one relay without TLS on loopback, and `more`
+/// keys of that relay or sections.
 pub fn config(relay_port: u16, more: &str) -> Config {
-    let text = format!(
-        r#"
-        [company]
-        name = "Fyrljus AB"
-        head = "mira.holm@fyrljus.example"
-        [database]
-        url = "sqlite:unused.db"
-        [[sender]]
-        id = "fyrljus"
-        legal_name = "Fyrljus AB"
-        postal_address = "Lyktgatan 4, 791 70 Falun"
-        from = "hej@fyrljus.example"
-        bounces = "ut@fyrljus.example"
-        phone = "+46701740605"
-        fax = "+46701740606"
-        [[relay]]
-        id = "main"
-        host = "127.0.0.1"
-        port = {relay_port}
-        tls = "none"
-        timeouts = {{ greeting_s = 5, command_s = 5, mail_s = 5, recipient_s = 5, data_s = 5, block_s = 5, dot_s = 5 }}
-        {more}
-        "#
-    );
-    config::parse(Path::new("test.toml"), &text, &[]).unwrap()
-}
-
-/// Two e-mails, the first with a fallback to fax, three business days apart.
-pub fn campaign(late: &str) -> Campaign {
-    let text = format!(
-        r#"
-        [campaign]
-        id = "led"
-        title = "LED i lagret"
-        language = "sv"
-        start = 2027-03-01
-        [audience]
-        country = ["SE"]
-        [send]
-        days = "Mon-Thu"
-        hours = "08:30-11:30"
-        late = "{late}"
-        [[step]]
-        id = "intro"
-        channel = "email"
-        template = "led/intro"
-        subject = "Ljuset hos {{{{account.name}}}}"
-        fallback = "fax"
-        [[step]]
-        id = "referens"
-        channel = "email"
-        wait = "3 business days"
-        template = "led/referens"
-        "#
-    );
-    let (campaign, mistakes, _) = outreachd::campaign::read(Path::new("led.toml"), &text, |_| Ok(()));
-    assert!(mistakes.is_empty(), "{mistakes:?}");
-    campaign.unwrap()
+    let relay = format!("host = \"127.0.0.1\"\nport = {relay_port}\ntls = \"none\"\ntimeouts = {{ {TIMEOUTS} }}");
+    house::config(&relay, more)
 }
 
 impl TestApp {

@@ -9,19 +9,19 @@ use std::time::Duration;
 
 use outreachd::clock::Clock;
 use outreachd::model::act::Act;
-use outreachd::model::address::{Address, Channel, EmailAddress};
+use outreachd::model::address::Channel;
 use outreachd::model::campaign::From;
-use outreachd::model::delivery::{DeliveryState, Purpose};
+use outreachd::model::delivery::DeliveryState;
 use outreachd::model::plan::Enrolment;
 use outreachd::render::TemplateSet;
-use outreachd::store::{
-    ClientRecord, ConsentRecord, DeliveryFilter, DeliveryRow, Migration, NewDelivery, NewRevision, Store,
-};
+use outreachd::store::{ClientRecord, ConsentRecord, DeliveryFilter, DeliveryRow, Migration, NewRevision, Store};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 
-use super::app::{campaign, client};
+use super::app::client;
+use super::house::{self, campaign};
+use super::notice::notice;
 
 /// The longest that anything here is waited for.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -37,29 +37,8 @@ pub async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
 /// The configuration of a daemon whose relay listens on `port`; one session, so that
 /// what is under way is one mail. `web` and `relay` are further keys of those sections.
 pub fn configuration(port: u16, web: &str, relay: &str, more: &str) -> String {
-    format!(
-        r#"[company]
-name = "Fyrljus AB"
-head = "mira.holm@fyrljus.example"
-[database]
-url = "sqlite:test.db"
-[web]
-{web}
-[[sender]]
-id = "fyrljus"
-legal_name = "Fyrljus AB"
-postal_address = "Lyktgatan 4, 791 70 Falun"
-from = "hej@fyrljus.example"
-bounces = "ut@fyrljus.example"
-[[relay]]
-id = "main"
-host = "127.0.0.1"
-port = {port}
-sessions = 1
-{relay}
-{more}
-"#
-    )
+    let relay = format!("host = \"127.0.0.1\"\nport = {port}\nsessions = 1\n{relay}");
+    house::configuration(&relay, &format!("[web]\n{web}\n{more}"))
 }
 
 /// Any free port, for pages whose address the daemon says.
@@ -247,26 +226,7 @@ pub async fn get(url: &str) -> (u16, String) {
 /// Mails that are due now and that no pause holds back.
 pub async fn notices(store: &Store, names: &[&str]) {
     let now = Clock::System.now();
-    let notice = |name: &&str| NewDelivery {
-        key: format!("notice/{name}"),
-        purpose: Purpose::Notice,
-        address: Address::Email(EmailAddress::parse(&format!("{name}@fyrljus.example")).unwrap()),
-        contact: None,
-        user: None,
-        plan: None,
-        campaign: None,
-        step: None,
-        variant: None,
-        revision: None,
-        fallback: None,
-        needs_consent: false,
-        sender: "fyrljus".into(),
-        lane: "email/main".into(),
-        payload: Some(serde_json::json!({ "subject": "Till driften", "text": "Hej!", "html": null })),
-        due_at: now,
-        not_after: None,
-    };
-    let new: Vec<_> = names.iter().map(notice).collect();
+    let new: Vec<_> = names.iter().map(|name| notice(name, now)).collect();
     let created = store.create_deliveries(&Act::stage("test", now), &new).await.unwrap();
     assert_eq!(usize::try_from(created).unwrap(), names.len());
 }

@@ -22,6 +22,13 @@ pub(super) struct Line {
     next_at: Option<Timestamp>,
 }
 
+impl Line {
+    /// Whether letters wait for it.
+    pub(super) fn binds(&self) -> bool {
+        self.next_at.is_some()
+    }
+}
+
 /// Every limit that counts, and of the recipient domains those that are full.
 pub(super) async fn read(store: &Store, config: &Config, now: Timestamp) -> Result<Vec<Line>, StoreError> {
     let mut limits = config.pace.limits.clone();

@@ -54,11 +54,13 @@ fn of_plan(facts: &Facts, plan: &PlanRow, clock: &Clock) -> String {
         return format!("{step}{by}, {at} ({campaign})");
     };
     let by = say::channel(delivery.channel);
+    // What is over is no promise: it waits for a relay, a limit or the daemon.
+    let due = |at| if at < facts.now { format!("due since {}", clock.full(at)) } else { clock.full(at) };
     match delivery.state {
         DeliveryState::Scheduled | DeliveryState::Claimed => {
-            format!("{step} by {by}, {} ({campaign})", clock.full(delivery.due_at))
+            format!("{step} by {by}, {} ({campaign})", due(delivery.due_at))
         }
-        DeliveryState::Retry => format!("{step} by {by} again, {} ({campaign})", clock.full(delivery.due_at)),
+        DeliveryState::Retry => format!("{step} by {by} again, {} ({campaign})", due(delivery.due_at)),
         DeliveryState::Handoff | DeliveryState::Submitted => format!("{step} by {by} is under way ({campaign})"),
         DeliveryState::Uncertain => {
             format!("{step} by {by} is uncertain until a person says what became of it ({campaign})")
