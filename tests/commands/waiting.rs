@@ -210,8 +210,13 @@ fn reads_a_mail_and_says_by_which_rule() {
       Newly written
       | Det låter intressant. Kan ni titta förbi på torsdag?
     "#);
-    let json: Value = serde_json::from_str(&office.run(&["responses", "read", "reply.eml", "--json"]).well()).unwrap();
-    assert_eq!(json["findings"][0]["kind"], "human.interested");
+    let lines = office.run(&["responses", "read", "reply.eml", "reply.eml", "--json"]).well();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "a line for each file");
+    assert_eq!(lines[0]["path"], "reply.eml");
+    assert_eq!(lines[0]["responses"][0]["kind"], "human.interested");
+    assert_eq!(lines[0]["responses"][0]["hard"], false);
+    assert_eq!(lines[0]["new_text"], "Det låter intressant. Kan ni titta förbi på torsdag?");
     assert_eq!(office.files(), ["reply.eml"], "reading touches no database");
     let absent = office.run(&["responses", "read", "absent.eml"]).refused();
     assert!(absent.starts_with("outreachd: cannot read `absent.eml`: No such file"), "{absent}");

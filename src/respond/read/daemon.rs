@@ -46,6 +46,7 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
         let mut finding = Finding::new(kind, confidence, Evidence::new("body", line, rule, text));
         finding.recipient = recipient;
         finding.enhanced = enhanced;
+        finding.reply_code = dsn::find_code(said).or_else(|| dsn::find_code(notice));
         finding.reason = Some(one_line(said, 500)).filter(|reason| !reason.is_empty());
         finding
     });

@@ -75,6 +75,7 @@ fn finding_of(block: &Fields, media: &str, mail: &Mail<'_>) -> Option<Finding> {
     (finding.recipient, finding.final_recipient) = recipients(block);
     finding.recipient_is_original = has_original(block);
     finding.enhanced = enhanced;
+    finding.reply_code = find_code(&diagnostic);
     finding.reason = Some(one_line(&diagnostic, 500)).filter(|reason| !reason.is_empty());
     Some(finding)
 }

@@ -65,6 +65,8 @@ pub struct Finding {
     pub final_recipient: Option<String>,
     /// The enhanced status (`5.1.1`).
     pub enhanced: Option<String>,
+    /// The SMTP reply code (`550`).
+    pub reply_code: Option<u16>,
     /// What the server said, on one line.
     pub reason: Option<String>,
     /// How sure this is, 0 to 1.
@@ -101,6 +103,7 @@ impl Finding {
             recipient_is_original: false,
             final_recipient: None,
             enhanced: None,
+            reply_code: None,
             reason: None,
             confidence,
             evidence,
@@ -108,6 +111,11 @@ impl Finding {
             until: None,
             referred_to: None,
         }
+    }
+
+    /// It says that the address itself is dead. A delay never does.
+    pub fn is_hard(&self) -> bool {
+        matches!(self.kind, ResponseKind::Bounce(bounce) if bounce.is_dead_address())
     }
 }
 
