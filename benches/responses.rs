@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use jiff::civil::{Date, date};
@@ -210,9 +211,11 @@ impl Table {
         }
         let mut rounds: Vec<_> = (0..ROUNDS)
             .map(|_| {
-                let begun = Instant::now();
-                self.mails.iter().for_each(|mail| drop(std::hint::black_box(read(mail, TODAY))));
-                self.mails.len() as f64 / begun.elapsed().as_secs_f64()
+                let begun = processor_time();
+                for mail in self.mails.iter().chain(&self.mails) {
+                    drop(std::hint::black_box(read(mail, TODAY)));
+                }
+                2.0 * self.mails.len() as f64 / (processor_time() - begun).as_secs_f64()
             })
             .collect();
         rounds.sort_by(f64::total_cmp);
@@ -231,6 +234,15 @@ impl Table {
             println!("{what:<38}{got:<34}{goal}");
         }
     }
+}
+
+/// What this process had of its one core, so that a busy machine takes nothing away;
+/// the wall's clock where the kernel does not say.
+fn processor_time() -> Duration {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let told = fs::read_to_string("/proc/self/schedstat").ok();
+    let nanos = told.and_then(|text| text.split_whitespace().next()?.parse().ok());
+    nanos.map_or_else(|| BEGUN.elapsed(), Duration::from_nanos)
 }
 
 /// Whom a report names, as `responses read --json` prints it.
