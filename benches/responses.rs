@@ -247,7 +247,7 @@ fn processor_time() -> Duration {
 
 /// Whom a report names, as `responses read --json` prints it.
 fn recipient(finding: &Finding) -> Option<String> {
-    finding.final_recipient.as_ref().or(finding.recipient.as_ref()).map(|address| address.to_lowercase())
+    finding.recipient.as_ref().map(|address| address.to_lowercase())
 }
 
 fn finding_for<'a>(reading: &'a Reading, row: &Label) -> &'a Finding {

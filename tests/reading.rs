@@ -39,7 +39,7 @@ fn reads_each_kind_of_mail() {
         ("daemon-qmail.eml", "bounce.no_mailbox", Some("oskar.nyman@bergtorp.example")),
         ("daemon-exim.eml", "bounce.no_domain", Some("info@vikarby.example")),
         ("feedback-abuse.eml", "complaint", Some("sara.wik@almby.example")),
-        ("feedback-auth-failure.eml", "other", None),
+        ("feedback-auth-failure.eml", "complaint.auth_failure", None),
         ("opt-out-mailto.eml", "opt_out.mailto", None),
         ("reply-opt-out.eml", "opt_out.in_reply", None),
         ("reply-interested.eml", "human.interested", None),

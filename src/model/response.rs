@@ -121,6 +121,10 @@ pub enum ResponseKind {
     Auto(AutoReply),
     /// Reported as spam.
     Complaint,
+    /// A server complains that a mail in our name failed SPF, DKIM or DMARC (RFC 6591).
+    /// No recipient asked for anything.
+    #[serde(rename = "complaint.auth_failure")]
+    AuthFailure,
     /// They do not want to hear from us.
     OptOut(OptOut),
     /// A person answered.
@@ -146,11 +150,11 @@ impl ResponseKind {
 
     /// Reads back a stored name.
     pub fn find(name: &str) -> Option<Self> {
-        let value = match name.split_once('.') {
-            Some((kind, detail)) => serde_json::json!({ kind: detail }),
-            None => serde_json::Value::String(name.to_owned()),
-        };
-        serde_json::from_value(value).ok()
+        let plain = serde_json::from_value(serde_json::Value::String(name.to_owned())).ok();
+        plain.or_else(|| {
+            let (kind, detail) = name.split_once('.')?;
+            serde_json::from_value(serde_json::json!({ kind: detail })).ok()
+        })
     }
 }
 
@@ -164,6 +168,7 @@ mod tests {
             ResponseKind::Bounce(Bounce::NoMailbox),
             ResponseKind::OptOut(OptOut::OneClick),
             ResponseKind::Human(HumanIntent::NotNow),
+            ResponseKind::AuthFailure,
             ResponseKind::Other,
         ] {
             assert_eq!(ResponseKind::find(&kind.name()), Some(kind));

@@ -29,6 +29,9 @@ pub fn explain(code: u16, enhanced: Option<&str>, text: &str) -> (Bounce, String
         Some((_, 7, _)) if kind.is_dead_address() => {
             (Bounce::Policy, format!("status {}", enhanced.unwrap_or_default()))
         }
+        // A name server that does not answer today is no domain that does not exist.
+        Some((4, ..)) if kind == Bounce::NoDomain => (Bounce::Network, format!("{rule}, for now")),
+        None if kind == Bounce::NoDomain && (400..500).contains(&code) => (Bounce::Network, format!("{rule}, for now")),
         _ => (kind, rule),
     }
 }
@@ -54,6 +57,10 @@ fn weigh(code: u16, enhanced: Option<&str>, text: &str) -> (Bounce, String) {
     }
     if let Some(decided) = BOOK.1.find(&plain) {
         return decided;
+    }
+    // RFC 7504: this host takes no mail. Others say 521 of a policy, with its words.
+    if code == 521 && matches!(status, Some((5, 3, 2))) {
+        return (Bounce::NoDomain, "code 521".into());
     }
     if let Some(kind) = status.and_then(by_vague_status) {
         return (kind, format!("status {}", enhanced.unwrap_or_default()));

@@ -138,6 +138,7 @@ fn own_mail(case: &Case<'_>, tie: &Tie) -> (bool, Vec<Consequence>) {
         | ResponseKind::Delivered
         | ResponseKind::Auto(_)
         | ResponseKind::Fax(_)
+        | ResponseKind::AuthFailure
         | ResponseKind::Other => (false, vec![]),
     }
 }
@@ -167,7 +168,9 @@ fn untied(case: &Case<'_>) -> (bool, Vec<Consequence>) {
         ResponseKind::Complaint => (Reason::Complaint, &case.finding.recipient),
         ResponseKind::OptOut(_) if case.finding.recipient.is_some() => (Reason::OptOut, &case.finding.recipient),
         ResponseKind::OptOut(_) => (Reason::OptOut, &case.reading.from),
-        ResponseKind::Bounce(_) | ResponseKind::Human(_) | ResponseKind::Other => return (true, vec![]),
+        ResponseKind::Bounce(_) | ResponseKind::Human(_) | ResponseKind::AuthFailure | ResponseKind::Other => {
+            return (true, vec![]);
+        }
         ResponseKind::Delayed | ResponseKind::Delivered | ResponseKind::Auto(_) | ResponseKind::Fax(_) => {
             return (false, vec![]);
         }

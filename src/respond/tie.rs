@@ -121,8 +121,8 @@ pub(super) fn clues(keys: &TokenKeys, reading: &Reading, finding: &Finding) -> V
 
 /// A server wrote about a message of ours.
 pub(super) fn is_report(kind: ResponseKind) -> bool {
-    use ResponseKind::{Bounce, Complaint, Delayed, Delivered};
-    matches!(kind, Bounce(_) | Complaint | Delayed | Delivered)
+    use ResponseKind::{AuthFailure, Bounce, Complaint, Delayed, Delivered};
+    matches!(kind, AuthFailure | Bounce(_) | Complaint | Delayed | Delivered)
 }
 
 /// An address in the form in which deliveries are compared.

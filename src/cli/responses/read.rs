@@ -84,16 +84,17 @@ fn timed(raw: &[u8], received: Option<Date>, today: Date) -> Timed {
     }
 }
 
-/// What a program gets. `recipient` is whom the mail names, `original_recipient` whom
-/// we wrote to where it says so (RFC 3464 2.3.1 and 2.3.2: forwarding parts the two).
+/// What a program gets. `recipient` is whom we wrote to: the original one where the mail
+/// names it, else the final one (RFC 3464 2.3.1 and 2.3.2: forwarding parts the two).
 fn document(file: &Path, timed: &Timed) -> Value {
     let reading = &timed.reading;
     let response = |finding: &Finding| {
         let evidence = &finding.evidence;
         json!({
             "kind": finding.kind.name(),
-            "recipient": finding.final_recipient.as_ref().or(finding.recipient.as_ref()),
+            "recipient": finding.recipient,
             "original_recipient": finding.recipient.as_ref().filter(|_| finding.recipient_is_original),
+            "final_recipient": finding.final_recipient,
             "status": finding.enhanced,
             "reply_code": finding.reply_code,
             "hard": finding.is_hard(),

@@ -223,7 +223,9 @@ fn answered(row: &ResponseRow, at: Timestamp, clock: &mut Clock) -> Vec<WhyLine>
         ResponseKind::Bounce(_) => "bounce",
         ResponseKind::OptOut(_) => "opt-out",
         ResponseKind::Fax(_) => "fax",
-        ResponseKind::Delayed | ResponseKind::Delivered | ResponseKind::Complaint => "report",
+        ResponseKind::Delayed | ResponseKind::Delivered | ResponseKind::Complaint | ResponseKind::AuthFailure => {
+            "report"
+        }
         ResponseKind::Other => "mail",
     };
     let conflict = match (row.evidence.get("conflict").is_some(), row.review) {

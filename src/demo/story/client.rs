@@ -138,6 +138,7 @@ fn answer(facts: &Facts, row: &ResponseRow) -> Option<Event> {
         | ResponseKind::Delayed
         | ResponseKind::Delivered
         | ResponseKind::Complaint
+        | ResponseKind::AuthFailure
         | ResponseKind::Fax(_)
         | ResponseKind::Other => None,
     }

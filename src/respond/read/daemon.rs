@@ -13,6 +13,7 @@ use crate::policy::bounce;
 
 use super::fields::addresses_in;
 use super::mail::Mail;
+use super::system::{self, Told};
 use super::{Evidence, Finding, dsn, one_line};
 
 /// Reads a bounce without a status part.
@@ -23,34 +24,56 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
     }
     let body = mail.body();
     let notice = notice(&body);
+    let told = system::read(notice);
     let failure = FAILURES.find(notice);
     let delayed = DELAYS.is_match(notice) || DELAYS.is_match(mail.subject());
     let waits = delayed && DAEMONS.is_match(mail.headers.value("from").unwrap_or_default());
-    if !named && failure.is_none() && !waits {
+    if !named && failure.is_none() && !waits && told.is_none() {
         return None;
     }
-    let given_up = GIVEN_UP.is_match(notice);
-    let (line, text) = failure.map_or((0, ""), |found| (line_of(notice, found.start()), found.as_str()));
-    let mut recipients: Vec<Option<String>> = failed_recipients(mail).into_iter().map(Some).collect();
-    if recipients.is_empty() {
-        recipients.push(None);
-    }
-    let findings = recipients.into_iter().map(|recipient| {
-        let said = passage_about(notice, recipient.as_slice());
-        let (bounce, because, enhanced) = why(said, notice);
-        let (kind, rule) = match delayed && !given_up {
-            true => (ResponseKind::Delayed, "daemon.delayed".to_owned()),
-            false => (ResponseKind::Bounce(bounce), format!("daemon.failed: {because}")),
+    let delayed = delayed && !GIVEN_UP.is_match(notice);
+    let (line, text) = match (&told, failure) {
+        (Some(told), _) => (line_of(notice, told.at), notice[told.at..].lines().next().unwrap_or_default()),
+        (None, Some(found)) => (line_of(notice, found.start()), found.as_str()),
+        (None, None) => (0, ""),
+    };
+    let evidence = |rule: String| Evidence::new("body", line, rule, text);
+    let by = told.as_ref().map_or("words", |told| told.system);
+    let failures = failures(mail, notice, told.as_ref());
+    // What the notice says of all of them is no reason for one of several.
+    let all = if failures.len() == 1 { notice } else { "" };
+    let findings = failures.into_iter().map(|(recipient, said)| {
+        let (bounce, because, enhanced) = why(said, all);
+        let (kind, rule) = match delayed {
+            true => (ResponseKind::Delayed, format!("daemon.{by}: delayed")),
+            false => (ResponseKind::Bounce(bounce), format!("daemon.{by}: {because}")),
         };
         let confidence = if named || recipient.is_some() { 0.9 } else { 0.6 };
-        let mut finding = Finding::new(kind, confidence, Evidence::new("body", line, rule, text));
+        let mut finding = Finding::new(kind, confidence, evidence(rule));
         finding.recipient = recipient;
         finding.enhanced = enhanced;
-        finding.reply_code = dsn::find_code(said).or_else(|| dsn::find_code(notice));
+        finding.reply_code = dsn::find_code(said).or_else(|| dsn::find_code(all));
         finding.reason = Some(one_line(said, 500)).filter(|reason| !reason.is_empty());
         finding
     });
     Some(findings.collect())
+}
+
+/// Each failed recipient with the words about it; one of nobody where none is named.
+fn failures<'a>(mail: &Mail<'_>, notice: &'a str, told: Option<&Told<'a>>) -> Vec<(Option<String>, &'a str)> {
+    let by_header = mail.headers.value("x-failed-recipients").is_some();
+    if let Some(told) = told.filter(|_| !by_header) {
+        return told.recipients.iter().map(|(address, said)| (Some(address.clone()), *said)).collect();
+    }
+    let named = failed_recipients(mail);
+    if named.is_empty() {
+        return vec![(None, notice)];
+    }
+    let said = |address: &String| {
+        let own = told.and_then(|told| told.recipients.iter().find(|(known, _)| known.eq_ignore_ascii_case(address)));
+        own.map_or_else(|| passage_about(notice, std::slice::from_ref(address)), |(_, said)| *said)
+    };
+    named.into_iter().map(|address| (Some(address.clone()), said(&address))).collect()
 }
 
 /// A daemon's name, its null return path, or its kind of subject.
@@ -67,6 +90,11 @@ fn why(said: &str, notice: &str) -> (Bounce, String, Option<String>) {
     for text in [said, notice] {
         let enhanced = dsn::find_status(text);
         let (kind, because) = bounce::explain(dsn::find_code(text).unwrap_or(0), enhanced.as_deref(), text);
+        // The recipient had been taken: what is refused after DATA is the letter. Filters
+        // answer "user unknown" there; only a status that means it is believed.
+        if kind == Bounce::NoMailbox && enhanced.as_deref() != Some("5.1.1") && AFTER_DATA.is_match(text) {
+            return (Bounce::Unknown, format!("{because}, after DATA"), enhanced);
+        }
         if kind != Bounce::Unknown {
             return (kind, because, enhanced);
         }
@@ -105,7 +133,7 @@ pub(super) fn failed_recipients(mail: &Mail<'_>) -> Vec<String> {
         Some(address) != ours.as_ref()
             && !mail.headers.value("message-id").is_some_and(|id| id.contains(address.as_str()))
     };
-    let (mut placed, mut beside, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut placed, mut beside, mut rest, mut contacts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let lines: Vec<&str> = notice.lines().take(400).collect();
     for (number, line) in lines.iter().enumerate().filter(|(number, _)| !is_about_original(&lines, *number)) {
         // "please contact" may stand at the end of the line above.
@@ -124,13 +152,13 @@ pub(super) fn failed_recipients(mail: &Mail<'_>) -> Vec<String> {
             } else if !SENDERS.is_match(before) {
                 &mut rest
             } else {
-                continue;
+                &mut contacts
             };
             push_all(list, std::iter::once(address));
         }
     }
     let addressed = mail.addressed_to();
-    rest.retain(|address| !addressed.contains(address));
+    rest.retain(|address| !addressed.contains(address) && !contacts.contains(address));
     [placed, beside, rest.into_iter().take(1).collect()].into_iter().find(|list| !list.is_empty()).unwrap_or_default()
 }
 
@@ -197,7 +225,7 @@ static DAEMONS: LazyLock<Regex> = LazyLock::new(|| {
 /// What a returned message stands behind.
 static RETURNED: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?im)^[ \t>|]*(?:[-_=*+]{2,} ?(?:below this line is a copy|this is a copy|original message|original header|returned message|unsent message|undelivered message|the header of|message header|failed message|forwarded message|start of returned|headers? follow|full message|the body of|transcript of original|included is a copy|returned mail|message body|ursprungligt|ursprüngliche)|(?:the )?original message (?:follows|was|header|text|is)?[^\n]{0,40}:?[ \t\r]*$|(?:a copy of the|the (?:first|beginning of the)|here (?:is|are) the) [^\n]{0,40}(?:message|headers?)|(?:unsent|undelivered|returned|attached) message (?:follows|below)|(?:message|your) (?:headers?|message) (?:follows?|is returned|was)\b[^\n]{0,60}[:.][ \t\r]*$|original mail as follows|--- (?:enclosed are|undelivered)|[^\n]{0,60}original message headers?[^\n]{0,40}$|included below)",
+        r"(?im)^[ \t>|]*(?:[-_=*+]{2,} ?(?:below this line is a copy|this is a copy|original message|original header|returned message|unsent message|undelivered message|the header of|message header|failed message|forwarded message|start of returned|headers? follow|full message|the body of|transcript of original|included is a copy|returned mail|message body|ursprungligt|ursprüngliche)|(?:the )?original message (?:follows|was|header|text|is)?[^\n]{0,40}:?[ \t\r]*$|(?:a copy of the|the (?:first|beginning of the)|here (?:is|are) the) [^\n]{0,40}(?:message|headers?)|(?:unsent|undelivered|returned|attached) message (?:follows|below)|(?:message|your) (?:headers?|message) (?:follows?|is returned)\b[^\n]{0,60}[:.][ \t\r]*$|original mail as follows|--- (?:enclosed are|undelivered)|[^\n]{0,60}original message headers?[^\n]{0,40}$|included below)",
     )
 });
 
@@ -209,7 +237,14 @@ static HEADERS: LazyLock<Regex> = LazyLock::new(|| {
 /// Words of failure.
 static FAILURES: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)undeliver|error deliver|lookup failure|aborted after|invalid final delivery|encountered an error|failed mail|not recognized|not (?:be )?(?:able to )?deliver|non.?deliver|deliver[a-z]* (?:[a-z]+ ){0,6}(?:failed|failure|error|aborted|impossible|unsuccessful|delayed)|unable to (?:deliver|send|relay|transfer)|(?:failed|failure) (?:[a-z]+ ){0,4}(?:deliver|recipient|address)|could ?n[o']?.?t (?:be )?(?:delivered|deliver|reach|send|transfer)|cannot (?:be )?(?:deliver|send)|can't (?:be )?deliver|did not reach|didn't reach|fatal error|permanent (?:error|failure)|wasn't able to deliver|unknown (?:user|recipient|local|address|host|account)|(?:user|recipient|address|mailbox|account|host|domain)(?: is| was| name)? ?(?:unknown|not found|not exist|full|disabled|inactive|unavailable|rejected|invalid)|no such (?:user|recipient|mailbox|address|domain|account|person|local)|does(?: not|n't) exist|mailbox (?:is )?(?:currently )?full|over ?quota|quota exceeded|exceed[a-z]* (?:[a-z]+ ){0,3}(?:quota|size|limit|storage)|return(?:ed|ing) (?:[a-z]+ ){0,4}(?:message|mail|sender)|message (?:[a-z]+ ){0,5}(?:rejected|refused|bounced|blocked|returned|delayed)|was (?:rejected|refused|not delivered)|invalid (?:recipient|user|address|mailbox)|not listed in|undisclosed failure|\b5[05]\d[ -][^\n]{3}|\b5\.\d\.\d|mail system error|rejected|no longer|temporarily|still (?:trying|being retried)|kunde inte levereras|kan inte levereras|inte nått|nicht (?:zugestellt|ausgeliefert|erreicht)|konnte nicht|pas pu être|n'a pas|no se (?:ha )?(?:podido|pudo)|kunne ikke",
+        r"(?i)undeliver|error deliver|lookup failure|aborted after|invalid final delivery|encountered an error|failed mail|not recognized|not (?:be )?(?:able to )?deliver|non.?deliver|deliver[a-z]* (?:[a-z]+ ){0,6}(?:failed|failure|error|aborted|impossible|unsuccessful|delayed)|unable to (?:deliver|send|relay|transfer)|(?:failed|failure) (?:[a-z]+ ){0,4}(?:deliver|recipient|address)|could ?n[o']?.?t (?:be )?(?:delivered|deliver|reach|send|transfer)|cannot (?:be )?(?:deliver|send)|can't (?:be )?deliver|did not reach|didn't reach|fatal error|permanent (?:error|failure)|wasn't able to deliver|unknown (?:user|recipient|local|address|host|account)|(?:user|recipient|address|mailbox|account|host|domain)(?: is| was| name)? ?(?:unknown|not found|not exist|full|disabled|inactive|unavailable|rejected|invalid)|did not (?:exactly )?match|no such (?:user|recipient|mailbox|address|domain|account|person|local)|does(?: not|n't) exist|mailbox (?:is )?(?:currently )?full|over ?quota|quota exceeded|exceed[a-z]* (?:[a-z]+ ){0,3}(?:quota|size|limit|storage)|return(?:ed|ing) (?:[a-z]+ ){0,4}(?:message|mail|sender)|message (?:[a-z]+ ){0,5}(?:rejected|refused|bounced|blocked|returned|delayed)|was (?:rejected|refused|not delivered)|invalid (?:recipient|user|address|mailbox)|not listed in|undisclosed failure|\b5[05]\d[ -][^\n]{3}|\b5\.\d\.\d|mail system error|rejected|no longer|temporarily|still (?:trying|being retried)|kunde inte levereras|kan inte levereras|inte nått|nicht (?:zugestellt|ausgeliefert|erreicht)|konnte nicht|pas pu être|n'a pas|no se (?:ha )?(?:podido|pudo)|kunne ikke",
+    )
+});
+
+/// The SMTP command that was answered was DATA.
+static AFTER_DATA: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)after end of data|reply to (?:the )?(?:end of )?DATA|SMTP command[: \t\r]*\n[ \t]*DATA\b|command: DATA\b",
     )
 });
 

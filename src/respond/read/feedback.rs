@@ -17,8 +17,9 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
     let feedback = fields.value("feedback-type").unwrap_or("abuse").to_ascii_lowercase();
     let line = fields.find("feedback-type").map_or(0, |field| field.line);
     let kind = match feedback.as_str() {
-        // A failed DKIM or DMARC check (RFC 6591) and a withdrawn complaint are nobody's complaint.
-        "auth-failure" | "not-spam" => ResponseKind::Other,
+        "auth-failure" | "dkim" => ResponseKind::AuthFailure,
+        // A complaint that was withdrawn.
+        "not-spam" => ResponseKind::Other,
         "opt-out" | "opt-out-list" => ResponseKind::OptOut(OptOut::Mailto),
         _ => ResponseKind::Complaint,
     };

@@ -12,9 +12,11 @@ mod feedback;
 mod fields;
 mod human;
 mod mail;
+mod notification;
 mod phrase;
 mod reply;
 mod returned;
+mod system;
 mod when;
 
 use jiff::Timestamp;
@@ -144,6 +146,7 @@ pub fn read(raw: &[u8], received: Date) -> Reading {
     let findings = feedback::read(&mail)
         .or_else(|| dsn::read(&mail))
         .or_else(|| dsn::read_disposition(&mail))
+        .or_else(|| notification::read(&mail))
         .or_else(|| daemon::read(&mail))
         .or_else(|| feedback::read_informal(&mail))
         .or_else(|| auto::read_calendar(&mail))
