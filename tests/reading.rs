@@ -152,10 +152,67 @@ fn reads_a_tower_of_parts_in_time() {
     }
 }
 
+#[derive(serde::Deserialize)]
+struct Notices {
+    notice: Vec<Notice>,
+}
+
+/// A notice in words alone, and what must be read.
+#[derive(serde::Deserialize)]
+struct Notice {
+    name: String,
+    from: String,
+    subject: String,
+    body: String,
+    recipients: Vec<String>,
+    kinds: Vec<String>,
+}
+
+const ORIGINAL: &str = "Received: from karin by mx.fyrljus.example; Mon, 1 Mar 2027 08:33:59 +0100\n\
+    From: Karin Ek <karin@fyrljus.example>\nTo: gunnar@almby.example\nSubject: Ljus i lagret\n\n\
+    Skriv till <sara@almby.example>: user unknown\n";
+
+impl Notice {
+    fn raw(&self) -> String {
+        let body = self.body.replace("ORIGINAL", ORIGINAL);
+        let head = format!("From: {}\nSubject: {}\nTo: studs@fyrljus.example\n", self.from, self.subject);
+        format!("{head}Content-Type: text/plain; charset=utf-8\n\n{body}").replace('\n', "\r\n")
+    }
+}
+
+fn notices() -> Vec<Notice> {
+    toml::from_str::<Notices>(include_str!("reading/notices.toml")).unwrap().notice
+}
+
+#[test]
+fn reads_the_notice_of_each_mail_system() {
+    for notice in notices() {
+        let reading = read(notice.raw().as_bytes(), TODAY);
+        let named: Vec<_> = reading.findings.iter().filter_map(|f| f.recipient.clone()).collect();
+        assert_eq!(named, notice.recipients, "{}: {:#?}", notice.name, reading.findings);
+        let kinds: Vec<_> = reading.findings.iter().map(|f| f.kind.name()).collect();
+        assert_eq!(kinds, notice.kinds, "{}: {:#?}", notice.name, reading.findings);
+    }
+}
+
+#[test]
+fn a_person_who_writes_about_a_bounce_is_no_bounce() {
+    for notice in notices() {
+        let raw = format!(
+            "From: Anna Lind <anna.lind@granvik.example>\r\nTo: karin@fyrljus.example\r\nSubject: Sv: Ljus\r\n\
+             In-Reply-To: <77@ut.fyrljus.example>\r\n\r\nDet här fick jag när jag skrev till Oskar:\r\n{}",
+            notice.body.replace("ORIGINAL", ORIGINAL)
+        );
+        let kind = only(&read(raw.as_bytes(), TODAY)).kind;
+        assert!(matches!(kind, ResponseKind::Human(_) | ResponseKind::OptOut(_)), "{}: {kind:?}", notice.name);
+    }
+}
+
 fn fixtures() -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mail");
     let files = std::fs::read_dir(folder).unwrap();
-    files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+    let files = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    files.chain(notices().into_iter().map(|notice| notice.raw().into_bytes())).collect()
 }
 
 proptest! {

@@ -25,7 +25,7 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
     let body = mail.body();
     let notice = notice(&body);
     let told = system::read(notice);
-    let failure = FAILURES.find(notice);
+    let failure = if told.is_some() { None } else { FAILURES.find(notice) };
     let delayed = DELAYS.is_match(notice) || DELAYS.is_match(mail.subject());
     let waits = delayed && DAEMONS.is_match(mail.headers.value("from").unwrap_or_default());
     if !named && failure.is_none() && !waits && told.is_none() {
@@ -43,7 +43,10 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
     // What the notice says of all of them is no reason for one of several.
     let all = if failures.len() == 1 { notice } else { "" };
     let findings = failures.into_iter().map(|(recipient, said)| {
-        let (bounce, because, enhanced) = why(said, all);
+        let (bounce, because, enhanced) = match told.as_ref().and_then(|told| told.means) {
+            Some(means) => (means, "always".to_owned(), dsn::find_status(said)),
+            None => why(said, all),
+        };
         let (kind, rule) = match delayed {
             true => (ResponseKind::Delayed, format!("daemon.{by}: delayed")),
             false => (ResponseKind::Bounce(bounce), format!("daemon.{by}: {because}")),
@@ -92,7 +95,9 @@ fn why(said: &str, notice: &str) -> (Bounce, String, Option<String>) {
         let (kind, because) = bounce::explain(dsn::find_code(text).unwrap_or(0), enhanced.as_deref(), text);
         // The recipient had been taken: what is refused after DATA is the letter. Filters
         // answer "user unknown" there; only a status that means it is believed.
-        if kind == Bounce::NoMailbox && enhanced.as_deref() != Some("5.1.1") && AFTER_DATA.is_match(text) {
+        let of_people = ["user", "recipient", "mailbox", "account"].iter().any(|word| because.contains(word));
+        let late = of_people && enhanced.as_deref() != Some("5.1.1") && AFTER_DATA.is_match(text);
+        if kind == Bounce::NoMailbox && late {
             return (Bounce::Unknown, format!("{because}, after DATA"), enhanced);
         }
         if kind != Bounce::Unknown {

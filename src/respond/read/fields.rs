@@ -69,8 +69,7 @@ impl Fields {
 
     /// Adds a field.
     pub(super) fn push(&mut self, name: &str, value: &str, line: usize) {
-        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
-        self.0.push(Field { name: name.trim().to_ascii_lowercase(), value: tame(&value), line });
+        self.0.push(Field { name: name.trim().to_ascii_lowercase(), value: on_one_line(value), line });
     }
 
     /// Adds the fields of another block.
@@ -92,6 +91,26 @@ impl Fields {
     /// Each value of this name.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |field| field.name == name).map(|field| field.value.trim())
+    }
+}
+
+/// A value tamed, with single blanks. Nearly all are plain ASCII that needs neither.
+fn on_one_line(value: &str) -> String {
+    let value = value.trim_ascii();
+    let plain = value.bytes().all(|b| matches!(b, b' '..=b'~')) && !value.contains("  ");
+    if plain {
+        return value.to_owned();
+    }
+    let mut line = String::with_capacity(value.len());
+    for word in value.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    match line.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        true => line,
+        false => tame(&line),
     }
 }
 

@@ -4,10 +4,12 @@
 //! It reads the notice, never what is returned behind it. Why it failed is
 //! [`super::daemon`]'s, from the words found here.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::{Captures, Regex, RegexSet, RegexSetBuilder};
 use serde::Deserialize;
+
+use crate::model::response::Bounce;
 
 use super::fields::address_in;
 
@@ -25,8 +27,10 @@ struct Form {
     ends: Option<String>,
     recipient: String,
     said: Option<String>,
+    means: Option<Bounce>,
     #[serde(default)]
     above: bool,
+    /// Words of the notice behind the server's belong to it, across blank lines.
     #[serde(default)]
     whole: bool,
 }
@@ -37,16 +41,18 @@ struct File {
     system: Vec<Form>,
 }
 
-/// One system, its expressions compiled.
+/// One system. Its expressions are compiled when its first notice comes: most
+/// mailboxes meet few systems.
 struct System {
-    id: String,
+    form: Form,
+    expressions: OnceLock<Expressions>,
+}
+
+struct Expressions {
     begins: Option<Regex>,
     ends: Option<Regex>,
     recipient: Regex,
     said: Option<Regex>,
-    above: bool,
-    /// Words of the notice behind the server's belong to it, across blank lines.
-    whole: bool,
 }
 
 struct Systems {
@@ -60,11 +66,12 @@ static SYSTEMS: LazyLock<Systems> = LazyLock::new(|| {
         .dfa_size_limit(8 << 20)
         .build()
         .expect("a test compiles each mark");
-    Systems { marks, systems: file.system.into_iter().map(System::of).collect() }
+    let systems = file.system.into_iter().map(|form| System { form, expressions: OnceLock::new() });
+    Systems { marks, systems: systems.collect() }
 });
 
-impl System {
-    fn of(form: Form) -> Self {
+impl Expressions {
+    fn of(form: &Form) -> Self {
         let expression = |text: &str| {
             let text = text.replace("ADDRESS", ADDRESS);
             Regex::new(&format!("(?m){text}")).expect("a test compiles each expression")
@@ -74,9 +81,6 @@ impl System {
             ends: form.ends.as_deref().map(expression),
             recipient: expression(&form.recipient),
             said: form.said.as_deref().map(expression),
-            id: form.id,
-            above: form.above,
-            whole: form.whole,
         }
     }
 }
@@ -86,6 +90,8 @@ impl System {
 pub(super) struct Told<'a> {
     /// The system's name in the file.
     pub(super) system: &'static str,
+    /// What this system always means, if so.
+    pub(super) means: Option<Bounce>,
     /// The byte of the notice at which the first recipient stands.
     pub(super) at: usize,
     /// Each failed recipient and what the server said about it.
@@ -99,10 +105,15 @@ pub(super) fn read(notice: &str) -> Option<Told<'_>> {
 }
 
 impl System {
+    fn expressions(&self) -> &Expressions {
+        self.expressions.get_or_init(|| Expressions::of(&self.form))
+    }
+
     fn read<'a>(&'static self, notice: &'a str) -> Option<Told<'a>> {
-        let from = self.begins.as_ref().map_or(Some(0), |begins| Some(begins.find(notice)?.end()))?;
-        let end = self.ends.as_ref().and_then(|ends| ends.find_at(notice, from)).map_or(notice.len(), |m| m.start());
-        let places: Vec<(usize, usize, String)> = self
+        let our = self.expressions();
+        let from = our.begins.as_ref().map_or(Some(0), |begins| Some(begins.find(notice)?.end()))?;
+        let end = our.ends.as_ref().and_then(|ends| ends.find_at(notice, from)).map_or(notice.len(), |m| m.start());
+        let places: Vec<(usize, usize, String)> = our
             .recipient
             .captures_iter(&notice[from..end])
             .filter_map(|found| place(&found))
@@ -115,7 +126,7 @@ impl System {
             if recipients.iter().any(|(known, _)| known.eq_ignore_ascii_case(address)) {
                 continue;
             }
-            let said = match self.above {
+            let said = match self.form.above {
                 true => {
                     let above = at.checked_sub(1).map_or(from, |above| line_end(notice, places[above].1));
                     &notice[above..line_end(notice, *stop).max(above)]
@@ -124,18 +135,18 @@ impl System {
             };
             recipients.push((address.clone(), said));
         }
-        Some(Told { system: &self.id, at: first, recipients })
+        Some(Told { system: &self.form.id, means: self.form.means, at: first, recipients })
     }
 
     /// The words about the recipient at `place`: from its line, or from where the
     /// system's words of introduction end, up to a blank line or the next recipient.
     fn behind<'a>(&self, notice: &'a str, place: (usize, usize), next: Option<usize>) -> &'a str {
         let next = next.unwrap_or(notice.len());
-        if let Some(said) = &self.said {
+        if let Some(said) = &self.expressions().said {
             // One reason may stand below a list of recipients, or above them all.
             let found = said.find_at(notice, place.1).or_else(|| said.find(notice));
             if let Some(found) = found {
-                let end = if self.whole { notice.len() } else { end_of(notice, found.end()) };
+                let end = if self.form.whole { notice.len() } else { end_of(notice, found.end()) };
                 return &notice[found.end()..end];
             }
         }
@@ -177,10 +188,13 @@ mod tests {
     #[test]
     fn every_system_has_its_own_id_a_mark_and_expressions() {
         let all = &*SYSTEMS;
-        let ids: BTreeSet<_> = all.systems.iter().map(|system| &system.id).collect();
+        let ids: BTreeSet<_> = all.systems.iter().map(|system| &system.form.id).collect();
         assert_eq!(ids.len(), all.systems.len(), "an id stands twice");
         assert_eq!(all.marks.len(), all.systems.len());
-        assert!(all.systems.iter().all(|system| system.recipient.captures_len() > 1), "a group names the address");
+        assert!(
+            all.systems.iter().all(|system| system.expressions().recipient.captures_len() > 1),
+            "a group names the address"
+        );
     }
 
     #[test]
