@@ -16,7 +16,7 @@ use super::fields::address_in;
 /// Recipients that are taken from one notice.
 const MOST_RECIPIENTS: usize = 200;
 /// What `ADDRESS` stands for: an address up to its border, in linear time.
-const ADDRESS: &str = r#"[^\s<>()\[\]"',;:@]{1,128}@[^\s<>()\[\]"',;:@]{1,253}"#;
+const ADDRESS: &str = r#"[^\s<>()\[\]"',;:@]+@[^\s<>()\[\]"',;:@]+"#;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
