@@ -246,3 +246,26 @@ proptest! {
         prop_assert!(!read(raw.as_bytes(), TODAY).findings.is_empty());
     }
 }
+
+#[test]
+fn an_absence_with_a_null_return_path_is_no_bounce() {
+    for (text, kind) in [
+        ("Anna Lind no longer works at Granvik. Please contact nils.berg@granvik.example.", "auto.left_company"),
+        ("I am out of the office and temporarily unavailable. Mail that could not wait: nils@granvik.example", "auto."),
+        ("Ich bin nicht im Büro. Ihre Nachricht konnte nicht gelesen werden.", "auto."),
+    ] {
+        let raw = format!(
+            "Return-Path: <>\r\nFrom: Anna Lind <anna.lind@granvik.example>\r\nAuto-Submitted: auto-replied\r\n\
+             Subject: Automatic reply\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n"
+        );
+        let found = only(&read(raw.as_bytes(), TODAY)).kind.name();
+        assert!(found.starts_with(kind), "{text}: {found}");
+    }
+}
+
+#[test]
+fn reads_words_that_were_saved_without_headers() {
+    let reading = read("Ja tack, gärna!\n\n> Passar torsdag?\n".as_bytes(), TODAY);
+    assert_eq!(only(&reading).new_text.as_deref(), Some("Ja tack, gärna!"));
+    assert_eq!(reading.subject, None);
+}

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use regex::{Regex, RegexSet};
+use regex::{Match, Regex, RegexSet};
 
 use crate::model::response::{Bounce, ResponseKind};
 use crate::policy::bounce;
@@ -19,15 +19,13 @@ use super::{Evidence, Finding, dsn, one_line};
 /// Reads a bounce without a status part.
 pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
     let named = mail.headers.value("x-failed-recipients").is_some();
-    if !named && !looks_sent_by_daemon(mail) {
-        return None;
-    }
+    let sign = if named { Sign::Daemon } else { sign_of(mail)? };
     let body = mail.body();
     let notice = notice(&body);
     let told = system::read(notice);
-    let failure = if told.is_some() { None } else { FAILURES.find(notice) };
+    let failure = if told.is_some() { None } else { sign.failure_in(notice) };
     let delayed = DELAYS.is_match(notice) || DELAYS.is_match(mail.subject());
-    let waits = delayed && DAEMONS.is_match(mail.headers.value("from").unwrap_or_default());
+    let waits = delayed && sign == Sign::Daemon;
     if !named && failure.is_none() && !waits && told.is_none() {
         return None;
     }
@@ -79,13 +77,40 @@ fn failures<'a>(mail: &Mail<'_>, notice: &'a str, told: Option<&Told<'a>>) -> Ve
     named.into_iter().map(|address| (Some(address.clone()), said(&address))).collect()
 }
 
-/// A daemon's name, its null return path, or its kind of subject.
-fn looks_sent_by_daemon(mail: &Mail<'_>) -> bool {
-    let from = mail.headers.value("from").unwrap_or_default();
-    let daemon = DAEMONS.is_match(from);
-    let subject = SUBJECTS.is_match(mail.subject());
-    let answers = mail.subject().get(..3).is_some_and(|head| head.eq_ignore_ascii_case("re:"));
-    daemon || !answers && (subject || mail.has_null_return_path())
+/// By what a mail looks like a server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sign {
+    /// A daemon's name in From.
+    Daemon,
+    /// A subject of failure, which a person may write as well.
+    Subject,
+    /// A null return path, which every automatic answer has.
+    NullPath,
+}
+
+fn sign_of(mail: &Mail<'_>) -> Option<Sign> {
+    if DAEMONS.is_match(mail.headers.value("from").unwrap_or_default()) {
+        return Some(Sign::Daemon);
+    }
+    if mail.subject().get(..3).is_some_and(|head| head.eq_ignore_ascii_case("re:")) {
+        return None;
+    }
+    let null = mail.has_null_return_path().then_some(Sign::NullPath);
+    SUBJECTS.is_match(mail.subject()).then_some(Sign::Subject).or(null)
+}
+
+impl Sign {
+    /// The words of failure that count beside this sign. "She no longer works here" is
+    /// a bounce from a daemon alone; an absence may say "konnte nicht".
+    fn failure_in(self, notice: &str) -> Option<Match<'_>> {
+        match self {
+            Self::Daemon => FAILURES.find(notice).or_else(|| HINTS.find(notice)),
+            Self::Subject => FAILURES.find(notice),
+            Self::NullPath => {
+                FAILURES.find(notice).filter(|_| dsn::find_status(notice).is_some() || dsn::find_code(notice).is_some())
+            }
+        }
+    }
 }
 
 /// Why, from the passage about one recipient, else from the whole notice.
@@ -242,7 +267,14 @@ static HEADERS: LazyLock<Regex> = LazyLock::new(|| {
 /// Words of failure.
 static FAILURES: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)undeliver|error deliver|lookup failure|aborted after|invalid final delivery|encountered an error|failed mail|not recognized|not (?:be )?(?:able to )?deliver|non.?deliver|deliver[a-z]* (?:[a-z]+ ){0,6}(?:failed|failure|error|aborted|impossible|unsuccessful|delayed)|unable to (?:deliver|send|relay|transfer)|(?:failed|failure) (?:[a-z]+ ){0,4}(?:deliver|recipient|address)|could ?n[o']?.?t (?:be )?(?:delivered|deliver|reach|send|transfer)|cannot (?:be )?(?:deliver|send)|can't (?:be )?deliver|did not reach|didn't reach|fatal error|permanent (?:error|failure)|wasn't able to deliver|unknown (?:user|recipient|local|address|host|account)|(?:user|recipient|address|mailbox|account|host|domain)(?: is| was| name)? ?(?:unknown|not found|not exist|full|disabled|inactive|unavailable|rejected|invalid)|did not (?:exactly )?match|no such (?:user|recipient|mailbox|address|domain|account|person|local)|does(?: not|n't) exist|mailbox (?:is )?(?:currently )?full|over ?quota|quota exceeded|exceed[a-z]* (?:[a-z]+ ){0,3}(?:quota|size|limit|storage)|return(?:ed|ing) (?:[a-z]+ ){0,4}(?:message|mail|sender)|message (?:[a-z]+ ){0,5}(?:rejected|refused|bounced|blocked|returned|delayed)|was (?:rejected|refused|not delivered)|invalid (?:recipient|user|address|mailbox)|not listed in|undisclosed failure|\b5[05]\d[ -][^\n]{3}|\b5\.\d\.\d|mail system error|rejected|no longer|temporarily|still (?:trying|being retried)|kunde inte levereras|kan inte levereras|inte nått|nicht (?:zugestellt|ausgeliefert|erreicht)|konnte nicht|pas pu être|n'a pas|no se (?:ha )?(?:podido|pudo)|kunne ikke",
+        r"(?i)undeliver|error deliver|lookup failure|aborted after|invalid final delivery|encountered an error|failed mail|not recognized|not (?:be )?(?:able to )?deliver|non.?deliver|deliver[a-z]* (?:[a-z]+ ){0,6}(?:failed|failure|error|aborted|impossible|unsuccessful|delayed)|unable to (?:deliver|send|relay|transfer)|(?:failed|failure) (?:[a-z]+ ){0,4}(?:deliver|recipient|address)|could ?n[o']?.?t (?:be )?(?:delivered|deliver|reach|send|transfer)|cannot (?:be )?(?:deliver|send)|can't (?:be )?deliver|did not reach|didn't reach|fatal error|permanent (?:error|failure)|wasn't able to deliver|unknown (?:user|recipient|local|address|host|account)|(?:user|recipient|address|mailbox|account|host|domain)(?: is| was| name)? ?(?:unknown|not found|not exist|full|disabled|inactive|unavailable|rejected|invalid)|did not (?:exactly )?match|no such (?:user|recipient|mailbox|address|domain|account|person|local)|does(?: not|n't) exist|mailbox (?:is )?(?:currently )?full|over ?quota|quota exceeded|exceed[a-z]* (?:[a-z]+ ){0,3}(?:quota|size|limit|storage)|return(?:ed|ing) (?:[a-z]+ ){0,4}(?:message|mail|sender)|message (?:[a-z]+ ){0,5}(?:rejected|refused|bounced|blocked|returned|delayed)|was (?:rejected|refused|not delivered)|invalid (?:recipient|user|address|mailbox)|not listed in|undisclosed failure|\b5[05]\d[ -][^\n]{3}|\b5\.\d\.\d|mail system error|still (?:trying|being retried)|kunde inte levereras|kan inte levereras|inte nått|nicht (?:zugestellt|ausgeliefert|erreicht)|konnte nicht (?:zugestellt|übermittelt)|pas pu être (?:remis|distribué|livré|envoyé)|no se (?:ha )?(?:podido|pudo) entregar|kunne ikke leveres",
+    )
+});
+
+/// Words of failure where a daemon wrote them.
+static HINTS: LazyLock<Regex> = LazyLock::new(|| {
+    expression(
+        r"(?i)rejected|refused|no longer|temporarily|konnte nicht|pas pu|n'a pas|no se (?:ha )?(?:podido|pudo)|kunne ikke",
     )
 });
 

@@ -1,7 +1,7 @@
 //! Complaints: abuse reports (RFC 5965) and the kinds of providers that send
 //! the spam itself instead.
 
-use crate::model::response::{OptOut, ResponseKind};
+use crate::model::response::ResponseKind;
 
 use super::fields::{Fields, typed_address};
 use super::mail::Mail;
@@ -20,7 +20,7 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
         "auth-failure" | "dkim" => ResponseKind::AuthFailure,
         // A complaint that was withdrawn.
         "not-spam" => ResponseKind::Other,
-        "opt-out" | "opt-out-list" => ResponseKind::OptOut(OptOut::Mailto),
+        // "opt-out" too (RFC 5965 7.3, withdrawn since): they pressed a button, not our link.
         _ => ResponseKind::Complaint,
     };
     let rule = format!("feedback.{}", one_line(&feedback, 20));
@@ -41,6 +41,19 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
     Some(findings)
 }
 
+/// Subjects of providers that return the message without a report.
+const SUBJECTS: [&str; 9] = [
+    "complaint about message",
+    "abuse report",
+    "abuse complaint",
+    "spam report",
+    "spam complaint",
+    "spam notification",
+    "junk mail report",
+    "feedback report",
+    "feedback loop",
+];
+
 /// Reads a complaint that is no report: Hotmail's (X-HmXmrOriginalRecipient) and
 /// those that say so in their subject and return the message.
 pub(super) fn read_informal(mail: &Mail<'_>) -> Option<Vec<Finding>> {
@@ -48,9 +61,7 @@ pub(super) fn read_informal(mail: &Mail<'_>) -> Option<Vec<Finding>> {
     let inner = Fields::parse(&nested.text);
     let marked = inner.find("x-hmxmroriginalrecipient").or_else(|| mail.headers.find("x-hmxmroriginalrecipient"));
     let subject = mail.subject().to_lowercase();
-    let says = ["complaint about message", "abuse report", "spam report", "spam complaint", "spam notification"]
-        .into_iter()
-        .find(|words| subject.contains(words));
+    let says = SUBJECTS.into_iter().find(|words| subject.contains(words));
     let (rule, text) = match (marked, says) {
         (Some(field), _) => ("complaint.jmrp", field.value.as_str()),
         (None, Some(words)) => ("complaint.subject", words),

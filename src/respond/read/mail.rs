@@ -46,6 +46,9 @@ impl<'x> Mail<'x> {
     /// Parses what fits the limits.
     pub(super) fn parse(raw: &'x [u8]) -> Option<Self> {
         let raw = within_limits(raw);
+        if is_headless(raw) {
+            return Self::of_words(raw);
+        }
         // The parser promises not to panic; a mail that proves it wrong must not
         // stop the ones behind it.
         let message = catch_unwind(|| MessageParser::default().parse(raw)).ok().flatten()?;
@@ -58,6 +61,15 @@ impl<'x> Mail<'x> {
             parts.extend(unparted(raw));
         }
         Some(Self { message, headers, parts })
+    }
+
+    /// A text that somebody saved without its headers.
+    fn of_words(raw: &[u8]) -> Option<Self> {
+        // The parser's own empty message has no first part, and its readers want one.
+        let message = MessageParser::default().parse(&b"MIME-Version: 1.0\r\n\r\n"[..])?;
+        let text = String::from_utf8_lossy(&raw[..raw.len().min(MOST_TEXT)]).into_owned();
+        let part = Part { media: "text/plain".into(), text: Cow::Owned(text), attached: false };
+        Some(Self { message, headers: Fields::default(), parts: vec![part] })
     }
 
     /// The parts of one media type.
@@ -225,6 +237,29 @@ fn within_limits(raw: &[u8]) -> &[u8] {
         line_from = line_end;
     }
     raw
+}
+
+/// The first line is no header, and none that every mail has stands before a blank line.
+fn is_headless(raw: &[u8]) -> bool {
+    const USUAL: [&[u8]; 9] = [
+        b"from:",
+        b"to:",
+        b"subject:",
+        b"date:",
+        b"received:",
+        b"return-path:",
+        b"message-id:",
+        b"mime-version:",
+        b"content-type:",
+    ];
+    let mut head = raw.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_end).take_while(|line| !line.is_empty());
+    let Some(first) = head.next() else { return false };
+    let name = first.iter().position(|b| *b == b':').map_or(&[][..], |at| &first[..at]);
+    let is_header = !name.is_empty() && name.iter().all(|b| b.is_ascii_graphic());
+    if is_header || first.starts_with(b"From ") || first.starts_with(b">From ") {
+        return false;
+    }
+    !head.take(200).any(|line| USUAL.iter().any(|name| starts_with(line, name)))
 }
 
 /// A line that says `multipart/...` or `message/...`, folded or not.
