@@ -23,7 +23,8 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
     let body = mail.body();
     let notice = notice(&body);
     let told = system::read(notice);
-    let failure = if told.is_some() { None } else { sign.failure_in(notice) };
+    let returns = mail.parts_of(&["message/rfc822", "text/rfc822-headers"]).next().is_some();
+    let failure = if told.is_some() { None } else { sign.failure_in(notice, returns) };
     let delayed = DELAYS.is_match(notice) || DELAYS.is_match(mail.subject());
     let waits = delayed && sign == Sign::Daemon;
     if !named && failure.is_none() && !waits && told.is_none() {
@@ -100,15 +101,16 @@ fn sign_of(mail: &Mail<'_>) -> Option<Sign> {
 }
 
 impl Sign {
-    /// The words of failure that count beside this sign. "She no longer works here" is
+    /// The words of failure that count beside this sign, in a mail that returns ours or not. "She no longer works here" is
     /// a bounce from a daemon alone; an absence may say "konnte nicht".
-    fn failure_in(self, notice: &str) -> Option<Match<'_>> {
+    fn failure_in(self, notice: &str, returns: bool) -> Option<Match<'_>> {
         match self {
             Self::Daemon => FAILURES.find(notice).or_else(|| HINTS.find(notice)),
             Self::Subject => FAILURES.find(notice),
-            Self::NullPath => {
-                FAILURES.find(notice).filter(|_| dsn::find_status(notice).is_some() || dsn::find_code(notice).is_some())
-            }
+            Self::NullPath => FAILURES.find(notice).filter(|found| {
+                let coded = dsn::find_status(notice).is_some() || dsn::find_code(notice).is_some();
+                coded || returns || found.as_str().to_ascii_lowercase().contains("deliver")
+            }),
         }
     }
 }
