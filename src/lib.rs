@@ -14,13 +14,14 @@
 //! everything    -> client (one record, one timeline) -> digest -> delivery rows to managers
 //! relay's log, sent mail -> evidence -> uncertain deliveries, settled
 //! results, complaints    -> guard    -> a pause of the campaign, tasks
+//! recipients' domains, DNS -> mx      -> the lanes of what waits
 //! ```
 //!
 //! | level | rooms | may import |
 //! |---|---|---|
 //! | L0 | [`model`], [`policy`], [`clock`] | `policy -> model` |
-//! | L1 | [`config`], [`http`], [`oauth`], [`store`], [`transport`], [`inbox`] | L0; siblings only `config`, and `oauth -> http`, `transport -> http, oauth`, `inbox -> oauth` |
-//! | L2 | [`campaign`], [`schedule`], [`render`], [`deliver`], [`respond`], [`client`], [`digest`], [`doctor`], [`evidence`], [`guard`] | L1; between stages only `campaign -> render`, `deliver -> render`, `respond -> client`, `digest -> client` |
+//! | L1 | [`config`], [`dns`], [`http`], [`oauth`], [`store`], [`transport`], [`inbox`] | L0; siblings only `config`, and `oauth -> http`, `transport -> http, oauth`, `inbox -> oauth` |
+//! | L2 | [`campaign`], [`schedule`], [`render`], [`deliver`], [`respond`], [`client`], [`digest`], [`doctor`], [`evidence`], [`guard`], [`mx`] | L1; between stages only `campaign -> render`, `deliver -> render`, `respond -> client`, `digest -> client` |
 //! | L3 | [`web`], [`demo`], [`app`], [`cli`] | everything below them |
 //!
 //! `tests/architecture.rs` holds the `use crate::` lines against this table.
@@ -43,12 +44,14 @@ pub mod config;
 pub mod deliver;
 pub mod demo;
 pub mod digest;
+pub mod dns;
 pub mod doctor;
 pub mod evidence;
 pub mod guard;
 pub mod http;
 pub mod inbox;
 pub mod model;
+pub mod mx;
 pub mod oauth;
 pub mod policy;
 pub mod render;

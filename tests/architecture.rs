@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use source::{Reference, Source, words};
 
 const PURE: &[&str] = &["model", "policy", "clock"];
-const ADAPTERS: &[&str] = &["config", "http", "oauth", "store", "transport", "inbox", "telemetry"];
+const ADAPTERS: &[&str] = &["config", "dns", "http", "oauth", "store", "transport", "inbox", "telemetry"];
 const STAGES: &[&str] =
-    &["campaign", "schedule", "render", "deliver", "respond", "client", "digest", "doctor", "evidence", "guard"];
+    &["campaign", "schedule", "render", "deliver", "respond", "client", "digest", "doctor", "evidence", "guard", "mx"];
 
 /// What each room may import, besides itself: lists of rooms, from the bottom up.
 const TABLE: &[(&str, &[&[&str]])] = &[
@@ -21,9 +21,10 @@ const TABLE: &[(&str, &[&[&str]])] = &[
     ("config", &[PURE]),
     ("telemetry", &[PURE, &["config"]]),
     ("store", &[PURE, &["config"]]),
+    ("dns", &[PURE]),
     ("http", &[PURE]),
     ("oauth", &[PURE, &["config", "http"]]),
-    ("transport", &[PURE, &["config", "http", "oauth"]]),
+    ("transport", &[PURE, &["config", "dns", "http", "oauth"]]),
     ("inbox", &[PURE, &["config", "oauth"]]),
     ("campaign", &[PURE, ADAPTERS, &["render"]]),
     ("schedule", &[PURE, ADAPTERS]),
@@ -35,6 +36,7 @@ const TABLE: &[(&str, &[&[&str]])] = &[
     ("doctor", &[PURE, ADAPTERS]),
     ("evidence", &[PURE, ADAPTERS]),
     ("guard", &[PURE, ADAPTERS]),
+    ("mx", &[PURE, ADAPTERS]),
     ("web", &[PURE, ADAPTERS, STAGES]),
     ("demo", &[PURE, ADAPTERS, STAGES]),
     ("app", &[PURE, ADAPTERS, STAGES, &["web", "demo"]]),

@@ -8,10 +8,12 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use outreachd::clock::Clock;
-use outreachd::demo::mail_server::{MailServer, Options, Stage};
+use outreachd::demo::mail_server::{Answer, Facts, MailServer, Options, Stage};
 use outreachd::model::delivery::DeliveryState;
 use outreachd::store::{DeliveryFilter, DeliveryRow, Hold, Migration, Store};
 use rustix::process::Signal;
@@ -154,6 +156,63 @@ async fn one_of_two_is_killed_and_the_other_sends_all_the_rest_once() {
         }
     }
     assert!(uncertain <= SESSIONS, "{uncertain}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_share_the_sessions_of_a_relay_and_the_other_has_all_when_one_is_killed() {
+    let Some((url, store)) = database("daemons_sessions").await else { return };
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (first_gate, first_script) = Gate::at(Stage::Dot);
+    let (gate, script) = Gate::at(Stage::Dot);
+    let first_relay = MailServer::start(counted(&open, &most, first_script), Options::default()).await.unwrap();
+    let relay = MailServer::start(counted(&open, &most, script), Options::default()).await.unwrap();
+    let machine = |relay: &MailServer| {
+        let text = configuration(relay.addr().port(), ANY_PORT, "tls = \"none\"", SHORT_LEASE);
+        Site::with(&text.replace("sessions = 1", "sessions = 2"))
+    };
+    let sites = [machine(&first_relay), machine(&relay)];
+    mails(&store, 4000).await;
+    let first = start_quietly(&sites[0], &url);
+    first_gate.reached().await;
+    first_gate.reached().await;
+    let mut second = start(&sites[1], &url);
+    second.ready().await;
+    // As soon as the first has heard of the second, the end of a letter leaves its place to that.
+    loop {
+        first_gate.let_one();
+        tokio::select! {
+            () = gate.reached() => break,
+            () = first_gate.reached() => {}
+        }
+    }
+    assert_eq!((open.load(Ordering::SeqCst), most.load(Ordering::SeqCst)), (2, 2));
+
+    first.signal(Signal::KILL);
+    // The place of the one that is dead.
+    second.until("a second letter", gate.reached()).await;
+    first.ended().await;
+    second.signal(Signal::KILL);
+    second.ended().await;
+    assert!(received(&[&first_relay, &relay]).values().all(|count| *count == 1));
+}
+
+/// `script`, with a count of the mails between their MAIL and their dot.
+fn counted(
+    open: &Arc<AtomicUsize>,
+    most: &Arc<AtomicUsize>,
+    script: impl Fn(&Facts<'_>) -> Answer + Send + Sync + 'static,
+) -> impl Fn(&Facts<'_>) -> Answer + Send + Sync + 'static {
+    let (open, most) = (Arc::clone(open), Arc::clone(most));
+    move |facts| {
+        if facts.stage == Stage::Mail {
+            most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        }
+        let answer = script(facts);
+        if facts.stage == Stage::Dot {
+            open.fetch_sub(1, Ordering::SeqCst);
+        }
+        answer
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -8,12 +8,12 @@ mod support;
 
 use outreachd::clock::{Clock, ManualClock};
 use outreachd::demo::fax_gateway::{Ending, Fault, FaxGateway, KEY, SECRET};
-use outreachd::demo::mail_server::{Answer, Facts, Stage};
+use outreachd::demo::mail_server::{Answer, Facts, MailServer, Options, Stage};
 use outreachd::model::delivery::{DeliveryState, Outcome};
 use outreachd::model::plan::{PlanState, StopReason};
 use outreachd::model::suppression::{Reason, Scope};
-use outreachd::store::{Consequence, PauseScope};
-use support::app::{AFTER, BEFORE, DURING, TestApp, at, campaign, client, faxed};
+use outreachd::store::{ClientRecord, Consequence, PauseScope};
+use support::app::{AFTER, BEFORE, DURING, TestApp, at, campaign, client, config, faxed};
 use support::databases::{databases, sqlite};
 
 fn accept(_: &Facts<'_>) -> Answer {
@@ -51,6 +51,57 @@ async fn sends_each_letter_once_and_nothing_before_its_window() {
         let plans = app.store.plans_in("led").await.unwrap();
         assert!(plans.iter().all(|plan| plan.step.as_deref() == Some("referens")));
         assert_eq!(plans[0].next_at.unwrap().to_string().split('T').next(), Some("2027-03-04"));
+    }
+}
+
+/// Åsa Ek, whose own name stands before the @.
+fn asa() -> ClientRecord {
+    ClientRecord { email: Some("åsa.ek@asa-ek.example".into()), ..client("Åsa Ek") }
+}
+
+#[tokio::test]
+async fn a_letter_to_a_name_beyond_ascii_goes_by_a_relay_that_takes_it() {
+    for database in databases("deliver_smtputf8").await {
+        let relay = MailServer::start(accept, Options { smtputf8: true, ..Options::default() }).await.unwrap();
+        let app = TestApp::new(database.store.clone(), accept).await.configured(config(relay.addr().port(), ""));
+        app.import(&[asa(), client("Bo Ek")]).await;
+        app.apply(campaign("send")).await;
+        app.run_until_quiet(DURING).await;
+        app.run_until_quiet(DURING).await;
+        let received = relay.received();
+        let of = |to: &str| received.iter().find(|mail| mail.to == [to]).unwrap();
+        let (mail, plain) = (of("åsa.ek@asa-ek.example"), of("info@bo-ek.example"));
+        assert!(mail.from_parameters.contains("BODY=8BITMIME") && mail.from_parameters.contains("SMTPUTF8"));
+        assert!(mail.to_parameters.contains("ORCPT=utf-8;åsa.ek@asa-ek.example"), "{}", mail.to_parameters);
+        assert!(mail.from.starts_with("ut+") && mail.from.is_ascii(), "the way back is our own: {}", mail.from);
+        let text = std::str::from_utf8(&mail.message).unwrap();
+        let beyond: Vec<_> = text.lines().filter(|line| !line.is_ascii()).collect();
+        assert_eq!(beyond.len(), 1, "RFC 6532: the address alone stands as it is: {beyond:?}");
+        assert!(beyond[0].contains("<åsa.ek@asa-ek.example>"), "{beyond:?}");
+        assert!(!plain.from_parameters.contains("SMTPUTF8") && plain.message.is_ascii(), "{}", plain.from_parameters);
+        assert!(app.deliveries().await.iter().all(|row| row.state == DeliveryState::Accepted));
+    }
+}
+
+#[tokio::test]
+async fn a_letter_to_a_name_beyond_ascii_is_refused_at_once_where_the_relay_does_not_take_it() {
+    for database in databases("deliver_no_smtputf8").await {
+        let app = TestApp::new(database.store.clone(), accept).await;
+        app.import(&[asa(), client("Bo Ek")]).await;
+        app.apply(campaign("send")).await;
+        app.run_until_quiet(DURING).await;
+        app.run_until_quiet(DURING).await;
+        assert_eq!(app.relay.received().len(), 1, "the other letter leaves");
+        let rows = app.deliveries().await;
+        let row = rows.iter().find(|row| row.address == "åsa.ek@asa-ek.example").unwrap();
+        assert_eq!((row.state, row.tries), (DeliveryState::Rejected, 1));
+        let why = "its address has letters before the @ that relay main does not take (no SMTPUTF8)";
+        assert_eq!(row.reason.as_deref(), Some(why));
+        let attempt = app.store.attempts(row.id).await.unwrap().remove(0);
+        assert_eq!((attempt.code, attempt.enhanced.as_deref()), (Some(553), Some("5.6.7")), "nobody was asked");
+        assert!(app.store.suppressions(row.contact.unwrap()).await.unwrap().is_empty(), "the address lives");
+        let tasks = app.store.tasks(None, row.contact).await.unwrap();
+        assert!(tasks.iter().any(|task| task.note.contains("send by a relay with SMTPUTF8")), "{tasks:?}");
     }
 }
 

@@ -129,6 +129,21 @@ async fn updates_on_a_second_import_and_doubles_nothing() {
 }
 
 #[tokio::test]
+async fn an_address_beyond_ascii_is_one_however_it_is_spelled() {
+    for database in databases("import_beyond_ascii").await {
+        let store = &database.store;
+        let row = |name, email| format!(";Granvik AB;;SE;B;company;;;{name};{email};;;;\n");
+        assert_eq!(counts(&import(store, &[&row("Åsa Ek", "Åsa@granvik.example")]).await), (1, 0, 0, 0));
+        // As macOS writes it: the ring is a character of its own.
+        let again = row("Åsa Ek-Lind", "a\u{30a}sa@Granvik.example");
+        assert_eq!(counts(&import(store, &[&again]).await), (0, 1, 0, 0));
+        let asa = client(store, "ÅSA@granvik.example").await;
+        assert_eq!(asa.contact.name.as_str(), "Åsa Ek-Lind");
+        assert_eq!(store.count_contacts().await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_file_without_a_column_leaves_what_is_there() {
     for database in databases("import_columns").await {
         let store = &database.store;

@@ -34,7 +34,7 @@ const SHORTENED: &str = "was shortened by Excel and has lost digits; format the 
 
 const KINDS: [Kind; 24] = [
     &[("email", "anna.granvik.example", "is no e-mail address; one looks like name@company.example")],
-    &[("email", "åsa@granvik.example", "has letters before the @ that most mail servers refuse")],
+    &[("email", "åsa＠ek@granvik.example", "has the character '＠', which an e-mail address cannot have")],
     &[("email", "\"a@b.example, c@d.example\"", "holds several addresses; write one contact per row")],
     &[("email", "FIRST@client.example", "is of the same client as line 2")],
     &[("company", "", "is empty")],

@@ -6,6 +6,7 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,10 +15,13 @@ use outreachd::clock::ManualClock;
 use outreachd::demo::mail_server::{Answer, Facts, MailServer, Options, Stage};
 use outreachd::model::delivery::DeliveryState;
 use outreachd::model::limit::Limit;
+use outreachd::mx::Exchangers;
+use outreachd::policy::places::Holder;
 use outreachd::policy::throttle::Ask;
-use outreachd::store::{ClientRecord, Migration, Store, Unused};
+use outreachd::store::{ClientRecord, Migration, PlaceAsk, Store, Unused};
 use support::app::{BEFORE, DURING, TestApp, at, campaign, client};
 use support::databases::{databases, sqlite};
+use support::names::{MxZone, mx_server};
 
 /// The last moment of Monday's window.
 const MONDAY: &str = "2027-03-01T10:29:59Z";
@@ -222,6 +226,7 @@ async fn a_provider_has_its_own_sessions_and_letters_a_session() {
     app.run_until_quiet(MONDAY).await;
     let sessions: Vec<_> = app.relay.received().iter().map(|mail| mail.session).collect();
     assert_eq!(sessions, [1, 1, 1, 2, 2, 2, 3]);
+    assert!(app.store.places().await.unwrap().is_empty(), "who is alone on a file asks for none");
 }
 
 #[tokio::test]
@@ -235,6 +240,72 @@ async fn a_provider_that_is_new_in_the_configuration_holds_for_what_waits() {
     let after = app(&database.store, &more).await;
     after.run_until_quiet(MONDAY).await;
     assert_eq!(after.relay.received().len(), 2);
+}
+
+/// A provider that is known by its hosts, and takes two letters a day; asks `resolver`.
+fn by_hosts(resolver: SocketAddr) -> String {
+    format!(
+        "[[provider]]\nid = \"molnet\"\nmx = [\"*.molnet.example\"]\n[[limit]]\nprovider = \"molnet\"\nper_day = 2\n\
+         [daemon]\nresolver = \"{resolver}\""
+    )
+}
+
+async fn ask_the_dns(app: &TestApp) -> usize {
+    let mut exchangers = Exchangers::new(&app.config);
+    exchangers.turn(&app.store, &app.config, app.daemon, app.clock.now()).await.unwrap().done
+}
+
+#[tokio::test]
+async fn a_domain_goes_by_the_provider_whose_hosts_take_its_mail() {
+    const ZONE: MxZone = &[
+        ("granvik.example.", &[(10, "granvik-example.molnet.example."), (20, "mx.annat.example.")]),
+        ("bo.example.", &[]),
+    ];
+    for database in databases("limits_mx").await {
+        let resolver = mx_server(ZONE).await;
+        let first = app(&database.store, &by_hosts(resolver)).await;
+        first.import(&at_domain("granvik.example", 5)).await;
+        first.import(&at_domain("bo.example", 2)).await;
+        first.apply(campaign("send")).await;
+        first.run_until_quiet(BEFORE).await;
+        let lanes = async || -> Vec<_> {
+            let lanes = first.store.waiting_lanes().await.unwrap();
+            lanes.into_iter().map(|(lane, _)| lane.rsplit('/').next().unwrap().to_owned()).collect()
+        };
+        assert_eq!(lanes().await, ["other"], "nobody has asked yet");
+        assert_eq!(ask_the_dns(&first).await, 2);
+        assert_eq!(lanes().await, ["molnet", "other"]);
+        assert_eq!(ask_the_dns(&first).await, 0, "that holds for days");
+
+        // After a restart it is known without the DNS.
+        let gone: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let second = app(&database.store, &by_hosts(gone)).await;
+        assert_eq!(second.config.pace.provider("granvik.example"), "other");
+        ask_the_dns(&second).await;
+        assert_eq!(second.config.pace.provider("granvik.example"), "molnet");
+        second.run_until_quiet(MONDAY).await;
+        assert_eq!(by_domain(&second), BTreeMap::from([("granvik.example".into(), 2), ("bo.example".into(), 2)]));
+
+        first.clock.set(at("2027-03-05T09:00:00Z"));
+        assert_eq!(first.config.pace.provider("granvik.example"), "molnet");
+        ask_the_dns(&first).await;
+        first.config.pace.provider("granvik.example");
+        assert_eq!(ask_the_dns(&first).await, 1, "what is old is asked again when it is wanted");
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_name_server_that_is_away() {
+    for database in databases("limits_no_dns").await {
+        let app = app(&database.store, &by_hosts("127.0.0.1:1".parse().unwrap())).await;
+        app.import(&at_domain("granvik.example", 5)).await;
+        app.apply(campaign("send")).await;
+        app.run_until_quiet(BEFORE).await;
+        assert_eq!(ask_the_dns(&app).await, 0);
+        app.run_until_quiet(MONDAY).await;
+        assert_eq!(by_domain(&app)["granvik.example"], 5, "the domain stands for itself");
+        assert_eq!(app.store.wanted_mail_domains("", 9).await.unwrap(), ["granvik.example"], "it is asked again");
+    }
 }
 
 /// An outreachd whose relay answers by `script`, and the relay that stands in for it.
@@ -312,6 +383,30 @@ async fn leases_are_shared_survive_and_can_be_given_back() {
         assert_eq!(a.unwrap()[0].tokens + b.unwrap()[0].tokens, 3);
         let gone = &two.gone().await.unwrap()["relay/main"];
         assert_eq!((gone.today, gone.days, gone.day), (10, 0, Some(day)));
+    }
+}
+
+#[tokio::test]
+async fn places_are_shared_and_come_back_when_their_daemon_ends() {
+    for database in databases("limits_places").await {
+        let two = Store::open(&database.url, Migration::Refuse).await.unwrap();
+        let (one, now) = (&database.store, at(DURING));
+        let (first, second) = (one.register_daemon(now).await.unwrap(), two.register_daemon(now).await.unwrap());
+        let ask = |held, wanted| PlaceAsk { key: "relay/main".into(), own: Holder { held, wanted, most: 4 } };
+        let share = async |store: &Store, daemon, ask| store.share_places(daemon, &[ask], now).await.unwrap().remove(0);
+        assert_eq!(share(one, first, ask(0, 1)).await, 4, "all of them, for it is alone");
+        assert_eq!(share(&two, second, ask(0, 9)).await, 0);
+        assert_eq!(share(one, first, ask(4, 9)).await, 2, "it hears that another wants some");
+        assert_eq!(share(&two, second, ask(0, 9)).await, 0, "but they are not free yet");
+        assert_eq!(share(one, first, ask(2, 9)).await, 2);
+        let (a, b) = tokio::join!(share(&two, second, ask(0, 9)), share(one, first, ask(2, 9)));
+        assert_eq!((a, b), (2, 2));
+        assert_eq!(one.places().await.unwrap()["relay/main"], 4);
+        one.end_daemon(first, now).await.unwrap();
+        assert_eq!(share(&two, second, ask(2, 9)).await, 4);
+        assert_eq!(share(one, first, ask(2, 9)).await, 0, "who was taken for dead holds none");
+        assert_eq!(share(&two, second, ask(0, 0)).await, 0);
+        assert!(two.places().await.unwrap().is_empty());
     }
 }
 

@@ -256,6 +256,22 @@ async fn an_objection_that_nothing_ties_counts_for_its_address() {
 }
 
 #[tokio::test]
+async fn an_objection_from_a_name_beyond_ascii_counts_however_it_is_spelled() {
+    for (mut world, _database) in worlds("beyond_ascii").await {
+        // RFC 6532: as it is, and by macOS in two characters a letter.
+        world
+            .inbox
+            .push("From: A\u{30a}sa.Ek@Almby.example\r\nTo: svar@fyrljus.example\r\nSubject: Avregistrera\r\n\r\n");
+        world.turn(now() + 1500.hours()).await;
+        let new = letter("Åsa.Ek@almby.example", Purpose::Campaign, Some((world.anna.contact, world.anna.plan)), None);
+        world.store.create_deliveries(&world::act(), &[new]).await.unwrap();
+        let claimed = world.store.claim(world.daemon, "email/main", now(), 1).await.unwrap();
+        assert_eq!(claimed[0].row.address, "Åsa.Ek@almby.example");
+        assert_eq!(claimed[0].blocked.as_deref(), Some("suppressed"));
+    }
+}
+
+#[tokio::test]
 async fn a_complaint_ends_everything() {
     for (mut world, _database) in worlds("complaint").await {
         let mail = format!(

@@ -438,6 +438,23 @@ fn tells_each_mistake_of_a_limit_once() {
             "\"falun.example\"",
             &["31:29: the domain `falun.example` is given twice, first in line 31"],
         ),
+        (
+            "domains = [\"falun.example\", \"*.dalarna.example\"]",
+            "mx = [\"*.kommun\"]",
+            &["31:7: `mx` is no domain; one looks like company.example"],
+        ),
+        (
+            "domains = [\"falun.example\", \"*.dalarna.example\"]",
+            "preset = \"microsoft\"",
+            &[
+                "31:10: `preset` cannot be `microsoft`; it can be `microsoft365` or `google` (did you mean `microsoft365`?)",
+            ],
+        ),
+        (
+            "domains = [\"falun.example\", \"*.dalarna.example\"]\n",
+            "",
+            &["29:1: a provider needs `domains`, `mx` or `preset`: whose mail it takes"],
+        ),
     ];
     hold(&format!("{CONFIG}{LIMITS}"), cases, |source| config_mistakes(source, &[]));
     let backup: &[(&str, &str, &[&str])] = &[

@@ -52,7 +52,7 @@ impl Ring {
             // A relay may take ten minutes to answer a final dot (RFC 5321 4.5.3.2.6).
             Stage::Deliver(..) => self.health.expect(stage.name(), SignedDuration::from_mins(20), now),
             Stage::Respond(..) => self.health.watch(stage.name(), OUTSIDE, now),
-            Stage::Schedule(_) | Stage::Digest(_) | Stage::Evidence(..) | Stage::Guard(..) => {
+            Stage::Schedule(_) | Stage::Digest(_) | Stage::Evidence(..) | Stage::Guard(..) | Stage::Exchangers(..) => {
                 self.health.expect(stage.name(), SignedDuration::from_mins(5), now);
             }
         }
@@ -129,7 +129,8 @@ async fn rung(bell: &mut watch::Receiver<()>, earliest: Instant) {
 fn spacing(stage: &Stage) -> Duration {
     match stage {
         Stage::Deliver(..) => SHORTEST,
-        Stage::Digest(_) => DIGEST_SPACING,
+        // It gathers what the schedule has noted meanwhile.
+        Stage::Digest(_) | Stage::Exchangers(..) => DIGEST_SPACING,
         Stage::Schedule(_) | Stage::Respond(..) | Stage::Evidence(..) | Stage::Guard(..) => SPACING,
     }
 }
@@ -143,7 +144,12 @@ fn heeds_rows(stage: &Stage) -> bool {
 fn longest(stage: &Stage) -> Duration {
     match stage {
         Stage::Respond(..) => OUTSIDE.unsigned_abs() / 2,
-        Stage::Deliver(..) | Stage::Schedule(_) | Stage::Digest(_) | Stage::Evidence(..) | Stage::Guard(..) => LONGEST,
+        Stage::Deliver(..)
+        | Stage::Schedule(_)
+        | Stage::Digest(_)
+        | Stage::Evidence(..)
+        | Stage::Guard(..)
+        | Stage::Exchangers(..) => LONGEST,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::guard::Guard;
 use crate::model::id::DaemonId;
 use crate::model::token::TokenKeys;
 use crate::model::turn::Turn;
+use crate::mx::Exchangers;
 use crate::respond::{Respond, Source};
 use crate::schedule;
 use crate::store::{Hold, Store};
@@ -53,6 +54,8 @@ pub enum Stage {
     Evidence(Parts, Box<Evidence>),
     /// Campaigns that go wrong are paused.
     Guard(Parts, Guard),
+    /// The DNS is asked whose hosts take whose mail.
+    Exchangers(Parts, Box<Exchangers>),
 }
 
 impl Stage {
@@ -70,6 +73,9 @@ impl Stage {
             Self::Evidence(parts.clone(), Box::new(Evidence::new(&config))),
             Self::Guard(parts.clone(), Guard::default()),
         ];
+        if config.pace.providers.has_hosts() {
+            stages.push(Self::Exchangers(parts.clone(), Box::new(Exchangers::new(&config))));
+        }
         for mailbox in &config.mailboxes {
             let source = Source::Configured(Box::new(mailbox.clone()));
             let respond = Respond::new(&mailbox.id, source);
@@ -87,6 +93,7 @@ impl Stage {
             Self::Digest(_) => "digest",
             Self::Evidence(..) => "evidence",
             Self::Guard(..) => "guard",
+            Self::Exchangers(..) => "mx",
         }
     }
 
@@ -96,8 +103,8 @@ impl Stage {
         match self {
             Self::Schedule(parts) | Self::Respond(parts, ..) | Self::Digest(parts) => Some(parts),
             Self::Guard(parts, _) => Some(parts),
-            // Each machine reads the log of its own relay.
-            Self::Deliver(..) | Self::Evidence(..) => None,
+            // Each machine reads the log of its own relay, and what others have asked.
+            Self::Deliver(..) | Self::Evidence(..) | Self::Exchangers(..) => None,
         }
     }
 
@@ -141,6 +148,10 @@ impl Stage {
             }
             Self::Guard(parts, guard) => {
                 guard.turn(&parts.store, &parts.config, now).await.map_err(|error| error.to_string())
+            }
+            Self::Exchangers(parts, exchangers) => {
+                let turn = exchangers.turn(&parts.store, &parts.config, parts.daemon, now).await;
+                turn.map_err(|error| error.to_string())
             }
         }
     }

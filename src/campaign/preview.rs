@@ -147,7 +147,14 @@ impl Desk<'_> {
     }
 
     fn render(&self, letter: &StepLetter<'_>, subject: Subject<'_>) -> Result<Rendered, CampaignError> {
-        let data = merge::data(self.client, self.sender, &self.config.company, self.campaign, &self.opt_out_url());
+        let data = merge::data(
+            self.renderer.numbers(),
+            self.client,
+            self.sender,
+            &self.config.company,
+            self.campaign,
+            &self.opt_out_url(),
+        );
         let language = merge::language(self.renderer, letter.template, self.client, self.campaign);
         let written = Letter { template: letter.template, subject, data: &data, language };
         self.renderer.letter(&written).map_err(|mistake| {

@@ -1,5 +1,5 @@
 //! `[[limit]]` and `[[provider]]`: how fast, how many a day, to whom; and which domains
-//! one provider takes the mail of.
+//! one provider takes the mail of, by their names or by its hosts.
 //!
 //! Whether a campaign of that name exists is not known here; the check of the campaigns
 //! looks, and has the words for it.
@@ -13,6 +13,8 @@ use crate::model::mistake::did_you_mean;
 use crate::policy::providers::Providers;
 
 use super::Pace;
+use super::heard::Heard;
+use super::preset;
 use super::table::{Reader, Table};
 use super::value::Value;
 
@@ -28,7 +30,7 @@ pub(super) const KEYS: [&str; 10] = [
     "sessions",
     "messages_per_session",
 ];
-pub(super) const PROVIDER: [&str; 2] = ["id", "domains"];
+pub(super) const PROVIDER: [&str; 4] = ["id", "domains", "mx", "preset"];
 
 /// The ids that a limit can name, where all of them could be read.
 pub(super) struct Known<'a> {
@@ -43,10 +45,13 @@ enum Aim {
     EachDomain,
 }
 
+/// Names that a provider has been given, and in which line.
+type Taken = Vec<(String, usize)>;
+
 /// Reads every `[[provider]]` on top of the well-known ones.
 pub(super) fn read_providers(tables: Vec<Table<'_>>) -> Providers {
     let mut providers = Providers::default();
-    let mut taken: Vec<(String, usize)> = Vec::new();
+    let (mut taken, mut taken_hosts) = (Taken::new(), Taken::new());
     for mut table in tables {
         let id = table.need("id").and_then(|value| {
             if value.is_text(OTHER) {
@@ -56,23 +61,37 @@ pub(super) fn read_providers(tables: Vec<Table<'_>>) -> Providers {
             value.slug()
         });
         let reader = table.reader();
-        let mut domains = Vec::new();
-        for value in table.need("domains").map(Value::one_or_more).unwrap_or_default() {
-            let span = value.span();
-            let Some(domain) = value.parse(domain_or_below) else { continue };
-            match taken.iter().find(|(known, _)| *known == domain) {
-                Some((_, line)) => {
-                    reader.report(&span, format!("the domain `{domain}` is given twice, first in line {line}"));
-                }
-                None => taken.push((domain.clone(), reader.line_of(&span))),
-            }
-            domains.push(domain);
+        let before = reader.count();
+        let place = table.span();
+        let domains = read_names(table.take("domains"), "domain", &mut taken);
+        let mut hosts = read_names(table.take("mx"), "host", &mut taken_hosts);
+        hosts.extend(preset::exchangers(&mut table).into_iter().flatten().cloned());
+        if domains.is_empty() && hosts.is_empty() && reader.count() == before {
+            reader.report(&place, "a provider needs `domains`, `mx` or `preset`: whose mail it takes");
         }
         if let Some(id) = id {
             providers.add(&id, domains.iter().map(String::as_str));
+            providers.add_hosts(&id, hosts.iter().map(String::as_str));
         }
     }
     providers
+}
+
+/// Reads names of domains or hosts, each of which only one provider has.
+fn read_names(value: Option<Value<'_>>, what: &str, taken: &mut Taken) -> Vec<String> {
+    let mut names = Vec::new();
+    for value in value.map(Value::one_or_more).unwrap_or_default() {
+        let (reader, span) = (value.reader(), value.span());
+        let Some(name) = value.parse(domain_or_below) else { continue };
+        match taken.iter().find(|(known, _)| *known == name) {
+            Some((_, line)) => {
+                reader.report(&span, format!("the {what} `{name}` is given twice, first in line {line}"));
+            }
+            None => taken.push((name.clone(), reader.line_of(&span))),
+        }
+        names.push(name);
+    }
+    names
 }
 
 /// Reads every `[[limit]]`.
@@ -108,7 +127,7 @@ pub(super) fn read_limits(tables: Vec<Table<'_>>, known: &Known<'_>) -> Pace {
             Aim::EachDomain => each_domain = Some(limit),
         }
     }
-    Pace { limits, each_domain, providers: known.providers.clone(), campaigns }
+    Pace { limits, each_domain, providers: known.providers.clone(), heard: Heard::default(), campaigns }
 }
 
 /// Reads what a limit is for: one key of five.

@@ -6,6 +6,7 @@
 
 pub mod dkim;
 mod guard;
+mod heard;
 pub mod keys;
 pub mod limits;
 mod load;
@@ -21,7 +22,9 @@ pub mod table;
 mod timeouts;
 pub mod value;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use jiff::civil::Time;
@@ -37,6 +40,7 @@ use crate::policy::guard::Rails;
 use crate::policy::providers::Providers;
 use crate::policy::resolve::Unanswered;
 
+pub use heard::Heard;
 pub use load::{ConfigError, load, parse};
 pub use oauth::{OAuth, OAuthFlow, OAuthProvider};
 pub use secret::{SecretError, SecretRef};
@@ -309,11 +313,14 @@ pub struct Daemon {
     pub heartbeat_url: Option<String>,
     /// How long a daemon may be silent before the others on its PostgreSQL take it for dead.
     pub lease_s: u64,
+    /// The name server that is asked whose hosts take the mail of recipients' domains; if
+    /// absent, the system's.
+    pub resolver: Option<SocketAddr>,
 }
 
 impl Default for Daemon {
     fn default() -> Self {
-        Self { heartbeat_url: None, lease_s: 30 }
+        Self { heartbeat_url: None, lease_s: 30, resolver: None }
     }
 }
 
@@ -344,8 +351,10 @@ pub struct Pace {
     pub limits: BTreeMap<Scope, Limit>,
     /// What each recipient domain may get that has neither a limit of its own nor a provider.
     pub each_domain: Option<Limit>,
-    /// Which provider takes the mail of which domains.
+    /// Which provider takes the mail of which domains, by name.
     pub providers: Providers,
+    /// Which does by its hosts, as far as the DNS has said.
+    pub heard: Heard,
     /// What to say of a campaign that a limit names, if there is none of that name.
     pub campaigns: BTreeMap<String, Mistake>,
 }
@@ -360,7 +369,16 @@ impl Pace {
     /// The limit of a recipient domain, if it has one of its own.
     pub fn domain(&self, name: &str) -> Option<Limit> {
         let own = self.limits.get(&Scope::Domain(name.to_owned())).copied();
-        own.or_else(|| self.each_domain.filter(|_| self.providers.of(name) == OTHER))
+        own.or_else(|| self.each_domain.filter(|_| &*self.provider(name) == OTHER))
+    }
+
+    /// The provider that takes the mail of a domain, as far as is known now, or [`OTHER`].
+    pub fn provider(&self, domain: &str) -> Cow<'_, str> {
+        let named = self.providers.of(domain);
+        if named != OTHER || !self.providers.has_hosts() {
+            return Cow::Borrowed(named);
+        }
+        self.heard.provider(domain).map_or(Cow::Borrowed(OTHER), |id| Cow::Owned((*id).to_owned()))
     }
 }
 
@@ -406,7 +424,7 @@ impl Config {
 
     /// The lane of a mail of `sender` by `relay` to an address at `domain`.
     pub fn mail_lane(&self, sender: &Sender, relay: &Relay, stream: Stream, domain: &str) -> Lane {
-        let provider = self.pace.providers.of(domain).to_owned();
+        let provider = self.pace.provider(domain).into_owned();
         Lane::Email { relay: relay.id.clone(), sender: sender.id.clone(), stream, provider }
     }
 }

@@ -1,4 +1,5 @@
-//! `preset = "..."` of a relay: a provider's host, protection and limits, from `presets.toml`.
+//! `preset = "..."`, from `presets.toml`: of a relay a provider's host, protection and limits;
+//! of a `[[provider]]` the hosts that take the mail of its customers' domains.
 
 use std::sync::LazyLock;
 
@@ -35,6 +36,21 @@ struct Book {
     microsoft365: Preset,
     google: Preset,
     ses: Preset,
+    provider: Exchangers,
+}
+
+/// The hosts of a provider, by its name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exchangers {
+    microsoft365: Hosts,
+    google: Hosts,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hosts {
+    mx: Vec<String>,
 }
 
 static BOOK: LazyLock<Book> =
@@ -77,6 +93,12 @@ impl Preset {
     }
 }
 
+/// The hosts of the preset that a `[[provider]]` names, if it names one.
+pub(super) fn exchangers(table: &mut Table<'_>) -> Option<&'static Vec<String>> {
+    let book = &BOOK.provider;
+    table.take("preset")?.word(&[("microsoft365", &book.microsoft365.mx), ("google", &book.google.mx)])
+}
+
 fn read_tls<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Tls, D::Error> {
     match String::deserialize(deserializer)?.as_str() {
         "starttls" => Ok(Tls::Starttls),
@@ -99,7 +121,7 @@ mod tests {
 
     #[test]
     fn knows_what_each_provider_allows() {
-        let Book { postfix, microsoft365: microsoft, google, ses } =
+        let Book { postfix, microsoft365: microsoft, google, ses, provider } =
             toml::from_str(include_str!("presets.toml")).unwrap();
         assert_eq!(
             (microsoft.sessions, microsoft.rate, microsoft.per_day),
@@ -107,6 +129,8 @@ mod tests {
         );
         assert_eq!((google.host.as_str(), google.per_day), ("smtp.gmail.com", Some(2_000)));
         assert_eq!((ses.per_day, ses.oauth), (None, false));
+        assert!(provider.microsoft365.mx.iter().all(|host| host.starts_with("*.")));
+        assert!(provider.google.mx.contains(&"smtp.google.com".to_owned()));
         assert_eq!((postfix.usual(true), postfix.usual(false)), ((Tls::None, 25), (Tls::Starttls, 587)));
     }
 }

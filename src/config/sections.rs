@@ -4,6 +4,7 @@
 //! It opens no file and asks no network: whether a host answers is `doctor`'s affair.
 
 use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -87,7 +88,7 @@ pub(super) fn read_config<'r>(reader: &'r Reader<'r>, root: DeTable<'r>, site: &
         read_each(root.sections("mailbox", &MAILBOX), |table| read_mailbox(table, site, &files.key_file), |m| &m.id);
     let web = read_web(root.section("web", &["listen", "public_url"]));
     let digest = read_digest(root.section("digest", &["from", "at"]));
-    let daemon = read_daemon(root.section("daemon", &["heartbeat_url", "lease_s"]));
+    let daemon = read_daemon(root.section("daemon", &["heartbeat_url", "lease_s", "resolver"]));
     let limits = read_limits(root.section("limits", &LIMITS));
     let guard = read_guard(root.section("guard", &GUARD));
     let known = Known {
@@ -232,7 +233,7 @@ fn read_web(table: Option<Table<'_>>) -> Web {
 fn read_digest(table: Option<Table<'_>>) -> Digest {
     let mut digest = Digest::default();
     let Some(mut table) = table else { return digest };
-    digest.from = table.take("from").and_then(|value| value.parse(EmailAddress::parse));
+    digest.from = table.take("from").and_then(|value| value.parse(EmailAddress::parse_ours));
     digest.at = table.take("at").and_then(Value::time).unwrap_or(digest.at);
     digest
 }
@@ -242,7 +243,15 @@ fn read_daemon(table: Option<Table<'_>>) -> Daemon {
     let Some(mut table) = table else { return daemon };
     daemon.heartbeat_url = table.take("heartbeat_url").and_then(url).map(Into::into);
     daemon.lease_s = table.take("lease_s").and_then(|value| value.integer(2..=600)).unwrap_or(daemon.lease_s);
+    daemon.resolver = table.take("resolver").and_then(|value| value.parse(resolver));
     daemon
+}
+
+/// A name server's address; its port is 53 where none is said.
+fn resolver(text: &str) -> Result<SocketAddr, &'static str> {
+    let text = text.trim();
+    let at = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)));
+    at.map_err(|_| "is no address of a name server; one looks like 127.0.0.53 or [::1]:5353")
 }
 
 fn read_limits(table: Option<Table<'_>>) -> Limits {

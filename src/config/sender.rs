@@ -43,8 +43,8 @@ pub(super) fn read(
     let id = read_id(&mut table);
     let legal_name = table.need("legal_name").and_then(|value| value.parse(Line::parse));
     let postal_address = table.need("postal_address").and_then(|value| value.parse(Line::parse));
-    let from = table.need("from").and_then(|value| value.parse(EmailAddress::parse));
-    let mut address = |key| table.take(key).and_then(|value| value.parse(EmailAddress::parse));
+    let from = table.need("from").and_then(|value| value.parse(EmailAddress::parse_ours));
+    let mut address = |key| table.take(key).and_then(|value| value.parse(EmailAddress::parse_ours));
     let (reply_to, bounces) = (address("reply_to"), address("bounces"));
     let relay = table.take("relay").and_then(|value| limits::named(value, relays, "relay"));
     let mut number = |key| table.take(key).and_then(|value| value.parse(|text| PhoneNumber::parse(text, country)));

@@ -165,13 +165,13 @@ impl Deliver {
     }
 
     /// The limits of a recipient domain that its lane does not hold: its own, and its
-    /// provider's if the configuration has come to know that one since it was scheduled.
+    /// provider's if that one has become known since it was scheduled.
     fn limits_of_domain(&self, domain: &str, lane: &Lane) -> Vec<(String, Limit)> {
         let pace = &self.config.pace;
         let own = pace.domain(domain).map(|limit| (Scope::Domain(domain.to_owned()).key(), limit));
-        let provider = Some(pace.providers.of(domain)).filter(|id| *id != lane.provider() && *id != OTHER);
+        let provider = Some(pace.provider(domain)).filter(|id| *id != lane.provider() && *id != OTHER);
         let of_provider = provider.and_then(|id| {
-            let scope = Scope::Provider(id.to_owned());
+            let scope = Scope::Provider(id.into_owned());
             pace.limits.get(&scope).map(|limit| (scope.key(), *limit))
         });
         own.into_iter().chain(of_provider).filter(|(_, limit)| limit.is_counted()).collect()

@@ -134,6 +134,12 @@ pub(super) fn mail(
             Finish { consequences: refused::by_google(row, reply, around), ..next }
         }
         Verdict::Rejected(reply) => {
+            if needs_smtputf8(row, reply) {
+                let why =
+                    format!("its address has letters before the @ that relay {relay} does not take (no SMTPUTF8)");
+                let done = finish(AttemptState::Rejected, Some(reply), Some(why));
+                return Finish { consequences: not_taken(row, around), ..done };
+            }
             let kind = bounce::classify(reply.code, reply.enhanced.as_deref(), &reply.text);
             // 5.2.2: people empty full mailboxes.
             if kind == Bounce::Full {
@@ -209,6 +215,20 @@ fn rejected(row: &DeliveryRow, kind: Bounce, reply: &Reply, around: Surroundings
         list.extend(refused::by_policy(row, reply, around));
     }
     list
+}
+
+/// Whether the relay, or a server behind it, takes no address beyond ASCII (RFC 6531 3.5). It is
+/// not tried again, and nobody is suppressed: the address lives.
+fn needs_smtputf8(row: &DeliveryRow, reply: &Reply) -> bool {
+    let is_said = matches!(reply.enhanced.as_deref(), Some("5.6.7" | "5.6.9"));
+    is_said && row.channel == Channel::Email && !row.address.is_ascii()
+}
+
+/// What is to be done about such an address.
+fn not_taken(row: &DeliveryRow, around: Surroundings<'_>) -> Vec<Consequence> {
+    let note = "the address has letters before the @ that the relay does not take; ask for another one, \
+                or send by a relay with SMTPUTF8";
+    task(row, TaskKind::Fix, note, around).into_iter().collect()
 }
 
 /// 5.6.x is about the letter's form (RFC 3463 3.7), which no pause of a domain mends.

@@ -222,7 +222,8 @@ impl Materials<'_> {
         };
         let opt_out = self.keys.sign(TokenPurpose::OptOut, row.id.0);
         let opt_out_url = format!("{}/u/{opt_out}", self.config.web.public_url.trim_end_matches('/'));
-        let data = merge::data(client, sender, &self.config.company, campaign, &opt_out_url);
+        let data =
+            merge::data(edition.renderer.numbers(), client, sender, &self.config.company, campaign, &opt_out_url);
         let subject = variant.and_then(|variant| variant.subject.clone()).or_else(|| step.subject.clone());
         let mut frozen = Frozen {
             date: self.now,

@@ -149,7 +149,7 @@ impl Work {
     async fn session(self: Arc<Self>) {
         let mut course = Course { next: self.prepare().await, last: None };
         while course.next.is_some() {
-            let places = self.deliver.slots.take(&self.keys).await;
+            let Some(places) = self.deliver.slots.take(&self.keys, &self.deliver.stop).await else { break };
             if !self.letters(&places, &mut course).await {
                 break;
             }
@@ -164,9 +164,9 @@ impl Work {
     }
 
     /// Letters of one session, until there is none, or until others have waited for its
-    /// place for long enough; says whether it was for the others.
+    /// place for long enough, or another daemon has it; says whether it was for the others.
     async fn letters(&self, places: &Places, course: &mut Course) -> bool {
-        let (mut open, mut sent): (Option<Open>, usize) = (None, 0);
+        let (mut open, mut sent, mut is_for_others): (Option<Open>, usize, bool) = (None, 0, false);
         while let Some(ready) = course.next.take() {
             let has_begun = ready.due.begun.is_some();
             let connected = if self.feed.is_over() { None } else { self.connected(open.take(), has_begun).await };
@@ -176,15 +176,20 @@ impl Work {
             };
             self.take_course(&mut by, ready, course).await;
             sent += 1;
+            let must_go = places.must_go() || by.must_go();
             open = Some(by).filter(|by| by.session.is_usable());
-            if sent >= LETTERS_PER_TURN && places.are_wanted() {
+            is_for_others = must_go || sent >= LETTERS_PER_TURN && places.are_wanted();
+            if is_for_others {
                 break;
             }
         }
-        if let Some(by) = open {
-            by.park();
+        match open {
+            // Others open one in its place.
+            Some(by) if places.must_go() || by.must_go() => by.session.quit().await,
+            Some(by) => by.park(),
+            None => {}
         }
-        sent >= LETTERS_PER_TURN
+        is_for_others
     }
 
     /// Sends a letter, and keeps what becomes of it and of the next one.
@@ -245,13 +250,14 @@ impl Work {
     async fn send(&self, by: &mut Open, ready: Ready) -> (Sent, Option<Ready>) {
         let (session, relay) = (&mut by.session, by.relay.as_ref());
         let Ready { due, outgoing } = &ready;
-        if let Err(refused) = smtp::check_message(&outgoing.bytes) {
-            return (self.finish(relay, due, due.begun, &refused).await, self.prepare().await);
-        }
+        let message = match smtp::Message::check(&outgoing.bytes) {
+            Ok(message) => message,
+            Err(refused) => return (self.finish(relay, due, due.begun, &refused).await, self.prepare().await),
+        };
         let handoff = Handoff { relay: relay.id.clone(), ..outgoing.handoff.clone() };
         let envid = format!("d{}", outgoing.token);
         let (from, to) = (outgoing.return_path.as_str(), due.claimed.row.address.as_str());
-        let (size, eight_bit) = (outgoing.bytes.len(), smtp::has_eight_bits(&outgoing.bytes));
+        let (size, eight_bit) = (message.size(), message.has_eight_bits());
         let envelope = Envelope { from, to, size, eight_bit, envid: Some(&envid) };
         let (is_fresh, has_answered) = (session.sent() == 0, AtomicBool::new(false));
         let commands = async {
@@ -279,7 +285,7 @@ impl Work {
         if !is_new && let Some(no) = self.look_again(due).await {
             return (self.keep_back(relay, ready.due, no).await, next);
         }
-        let verdict = session.body(&outgoing.bytes).await;
+        let verdict = session.body(&message).await;
         self.cool_if_busy(relay, &verdict);
         (self.finish(relay, due, Some(attempt), &verdict).await, next)
     }

@@ -24,6 +24,7 @@ mod lanes;
 mod ledger;
 mod letter;
 mod mail;
+mod places;
 mod refused;
 mod relays;
 mod rests;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -81,7 +83,9 @@ pub struct Deliver {
     mail: relays::Relays,
     fax: fax::Line,
     rests: Rests,
-    slots: slots::Slots,
+    slots: Arc<slots::Slots>,
+    /// Gets places for sessions, where others share the database.
+    sharing: Option<places::Sharing>,
     turns: budget::Turns,
     /// A turn failed, perhaps one before a reload: what it had claimed must be set free.
     unclean: AtomicBool,
@@ -102,14 +106,23 @@ impl Deliver {
         daemon: DaemonId,
         stop: CancellationToken,
     ) -> Result<Arc<Self>, DeliverError> {
+        let signers = Signers::load(&config)?;
+        let mail = relays::Relays::new(&config)?;
+        let bell = store.is_shared().then(|| Arc::new(Notify::new()));
+        let slots = Arc::new(slots::Slots::new(&config, bell.clone()));
+        let sharing = bell.map(|bell| {
+            let who = (store.clone(), daemon, clock.clone());
+            places::Sharing::start(who, Arc::clone(&slots), mail.clone(), bell)
+        });
         Ok(Arc::new(Self {
-            signers: Signers::load(&config)?,
+            signers,
             ledger: Ledger::start(store.clone(), clock.clone(), daemon, stop.clone()),
-            mail: relays::Relays::new(&config)?,
+            mail,
             fax: fax::Line::new(&config)?,
             editions: editions::Editions::default(),
             rests: Rests::default(),
-            slots: slots::Slots::new(&config),
+            slots,
+            sharing,
             turns: budget::Turns::default(),
             unclean: AtomicBool::new(true),
             came_back: AtomicBool::new(false),
@@ -177,6 +190,9 @@ impl Deliver {
         // Sessions and feeds end with their turn, so nobody else holds it.
         if let Some(deliver) = Arc::into_inner(self) {
             deliver.ledger.close().await;
+            if let Some(sharing) = deliver.sharing {
+                sharing.close().await;
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::model::limit::Scope;
 use crate::transport::smtp::{self, Connector, Session};
 
 /// The relays of the configuration, ready to connect.
+#[derive(Clone)]
 pub(super) struct Relays(HashMap<String, Arc<Relay>>);
 
 pub(super) struct Relay {
@@ -58,6 +59,17 @@ impl Relays {
             }
         }
     }
+
+    /// Ends up to `count` sessions that nobody uses of the relay whose limit has this key.
+    pub(super) async fn close_some(&self, key: &str, count: usize) {
+        let Some(relay) = self.0.values().find(|relay| count > 0 && Scope::Relay(relay.id.clone()).key() == key) else {
+            return;
+        };
+        for _ in 0..count {
+            let Some(session) = relay.unpark() else { return };
+            session.quit().await;
+        }
+    }
 }
 
 impl Relay {
@@ -75,13 +87,18 @@ pub(super) struct Open {
     pub(super) session: Session,
     pub(super) relay: Arc<Relay>,
     /// A backup's place; its own the lane holds.
-    _place: Option<Places>,
+    place: Option<Places>,
 }
 
 impl Open {
     /// Whether it is not the session of `relay` itself.
     fn is_stand_in(&self, relay: &Relay) -> bool {
         self.relay.id != relay.id
+    }
+
+    /// Whether its place belongs to another daemon now.
+    pub(super) fn must_go(&self) -> bool {
+        self.place.as_ref().is_some_and(Places::must_go)
     }
 
     /// Leaves the session to whoever sends next.
@@ -101,7 +118,7 @@ impl Deliver {
         most: usize,
         has_begun: bool,
     ) -> Option<Open> {
-        let own = |session| Open { session, relay: Arc::clone(relay), _place: None };
+        let own = |session| Open { session, relay: Arc::clone(relay), place: None };
         let most = most.min(relay.messages_per_session);
         if let Some(by) = open.or_else(|| relay.unpark().map(own)) {
             let may_stay = by.session.is_usable() && by.session.sent() < most;
@@ -120,11 +137,11 @@ impl Deliver {
     /// A session of the relay's backup, if it has one that can be reached.
     async fn backup(&self, relay: &Relay) -> Option<Open> {
         let backup = self.mail.find(relay.backup.as_deref()?)?;
-        // Never waits: who holds a place of this relay may be waited for by the other.
-        let place = self.slots.try_take(&Scope::Relay(backup.id.clone()).key())?;
+        // Hardly waits: who holds a place of this relay may be waited for by the other.
+        let place = self.slots.try_take(&Scope::Relay(backup.id.clone()).key()).await?;
         let session = self.connect(backup).await?;
         tracing::warn!(relay = backup.id, "relay {} takes the letters of relay {}", backup.id, relay.id);
-        Some(Open { session, relay: Arc::clone(backup), _place: Some(place) })
+        Some(Open { session, relay: Arc::clone(backup), place: Some(place) })
     }
 
     /// A new session, unless the relay rests or cannot be reached.

@@ -13,7 +13,6 @@ mod domain;
 mod fax;
 mod finding;
 mod mailbox;
-mod names;
 mod oauth;
 mod pages;
 mod relay;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 /// The channel of a contact point, a step or a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,7 +23,8 @@ pub enum AddressError {
     /// No `@`, or nothing on one side of it.
     #[error("is no e-mail address; one looks like name@company.example")]
     NotAnAddress,
-    /// A character that RFC 5321 4.1.2 does not allow unquoted.
+    /// A character that RFC 5321 4.1.2 does not allow unquoted, nor RFC 6531 3.3 at all, or
+    /// one that is not seen or looks like such a one.
     #[error("has the character {0:?}, which an e-mail address cannot have")]
     Character(char),
     /// Longer than RFC 5321 4.5.3.1 allows.
@@ -31,7 +33,8 @@ pub enum AddressError {
     /// The part behind the `@` is no domain name.
     #[error("has a domain that is no host name")]
     Domain,
-    /// A local part beyond ASCII would need SMTPUTF8 all the way.
+    /// A local part beyond ASCII would need SMTPUTF8 all the way: an address of ours cannot
+    /// have one, for then no letter could leave without, nor any answer come.
     #[error("has letters before the @ that most mail servers refuse")]
     NotAscii,
     /// Not a number that the telephone network knows.
@@ -39,8 +42,9 @@ pub enum AddressError {
     NotANumber,
 }
 
-/// A deliverable mail address: ASCII local part, A-label domain in lower case.
+/// A deliverable mail address: its domain an A-label in lower case, its local part in NFC.
 ///
+/// A local part beyond ASCII ([`EmailAddress::needs_smtputf8`]) goes by relays that take it.
 /// `Display` and `Debug` mask it for logs; [`EmailAddress::as_str`] reveals it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -52,7 +56,7 @@ impl EmailAddress {
     /// # Errors
     /// Says which rule of RFC 5321 the text breaks. Quoted local parts are refused.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let text = text.trim();
+        let text: String = text.trim().nfc().collect();
         let (local, domain) = text.rsplit_once('@').ok_or(AddressError::NotAnAddress)?;
         if local.is_empty()
             || domain.is_empty()
@@ -65,8 +69,8 @@ impl EmailAddress {
         for c in local.chars() {
             match c {
                 c if c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) => {}
-                c if c.is_ascii() || c.is_control() || c.is_whitespace() => return Err(AddressError::Character(c)),
-                _ => return Err(AddressError::NotAscii),
+                c if c.is_ascii() || is_disguised(c) => return Err(AddressError::Character(c)),
+                _ => {}
             }
         }
         let domain = idna::domain_to_ascii_strict(domain).map_err(|_| AddressError::Domain)?;
@@ -77,6 +81,20 @@ impl EmailAddress {
             return Err(AddressError::TooLong);
         }
         Ok(Self(format!("{local}@{domain}")))
+    }
+
+    /// The same for an address that letters come from and answers go to, which all must take.
+    ///
+    /// # Errors
+    /// Also for letters beyond ASCII before the `@`.
+    pub fn parse_ours(text: &str) -> Result<Self, AddressError> {
+        let address = Self::parse(text)?;
+        if address.needs_smtputf8() { Err(AddressError::NotAscii) } else { Ok(address) }
+    }
+
+    /// Whether only a server that offers SMTPUTF8 (RFC 6531) takes mail to it.
+    pub fn needs_smtputf8(&self) -> bool {
+        !self.0.is_ascii()
     }
 
     /// The address as it goes on the wire.
@@ -98,6 +116,17 @@ impl EmailAddress {
     pub fn folded(&self) -> String {
         self.0.to_lowercase()
     }
+}
+
+/// Characters beyond ASCII that nobody has in an address on purpose: controls and blanks,
+/// what is not seen or turns the reading direction, what stands for no letter, and twins of
+/// ASCII's own signs, such as the wide `＠`.
+fn is_disguised(c: char) -> bool {
+    let is_hidden = matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{ffff}' | '\u{e000}'..='\u{f8ff}' | '\u{e0000}'..);
+    let is_twin = || std::iter::once(c).nfkc().any(|same| same.is_ascii() && !same.is_ascii_alphanumeric());
+    is_hidden || c.is_control() || c.is_whitespace() || is_twin()
 }
 
 impl fmt::Display for EmailAddress {
@@ -245,8 +274,27 @@ mod tests {
         assert_eq!(EmailAddress::parse("anna"), Err(AddressError::NotAnAddress));
         assert_eq!(EmailAddress::parse("a b@c.example"), Err(AddressError::Character(' ')));
         assert_eq!(EmailAddress::parse("a@b"), Err(AddressError::Domain));
-        assert_eq!(EmailAddress::parse("åsa@c.example"), Err(AddressError::NotAscii));
         assert!(EmailAddress::parse("a\r\nRCPT TO:<b@c.example>@d.example").is_err());
+    }
+
+    #[test]
+    fn takes_letters_beyond_ascii_in_one_spelling() {
+        let asa = EmailAddress::parse("Åsa.Ek@blåbär.example").unwrap();
+        assert_eq!(asa.as_str(), "Åsa.Ek@xn--blbr-noae.example");
+        assert_eq!(EmailAddress::parse("A\u{30a}sa.Ek@BLÅBÄR.example").unwrap(), asa, "as macOS writes it");
+        assert_eq!((asa.folded().as_str(), asa.needs_smtputf8()), ("åsa.ek@xn--blbr-noae.example", true));
+        assert_eq!(format!("{asa}"), "Å***@xn--blbr-noae.example");
+        assert!(
+            EmailAddress::parse("用户@granvik.example").is_ok() && EmailAddress::parse("अजय@granvik.example").is_ok()
+        );
+        assert!(!EmailAddress::parse("anna@blåbär.example").unwrap().needs_smtputf8(), "a domain has an A-label");
+        assert_eq!(EmailAddress::parse(&format!("{}@c.example", "å".repeat(33))), Err(AddressError::TooLong));
+        assert_eq!(EmailAddress::parse_ours("åsa@fyrljus.example"), Err(AddressError::NotAscii));
+        for c in ['\u{202e}', '\u{200b}', '\u{feff}', '\u{fffd}', '\u{3000}', '\u{85}', '＠', '＜', '…', '\u{e001}']
+        {
+            let text = format!("å{c}sa@c.example");
+            assert_eq!(EmailAddress::parse(&text), Err(AddressError::Character(c)), "{text:?}");
+        }
     }
 
     #[test]

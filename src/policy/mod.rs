@@ -18,6 +18,7 @@ pub mod holidays;
 pub mod late;
 pub mod law;
 pub mod local;
+pub mod places;
 pub mod providers;
 pub mod resolve;
 pub mod retry;

@@ -37,6 +37,34 @@ pub(super) struct Compiled {
     outline: Outline,
 }
 
+/// What templates look at in the data.
+#[derive(Default)]
+pub(super) struct Reads {
+    /// The fields they name.
+    pub(super) paths: BTreeSet<Vec<String>>,
+    /// They may look at others too.
+    pub(super) looks_further: bool,
+    /// What they write depends on the words in a field, not only on whether there are any.
+    pub(super) compares: bool,
+}
+
+impl Reads {
+    fn add(&mut self, outline: &Outline) {
+        self.paths.extend(outline.mentions.iter().flat_map(|mention| mention.any_of.iter().cloned()));
+        self.looks_further |= outline.looks_further;
+        self.compares |= outline.compares;
+    }
+}
+
+/// The templates that may have a part in a letter.
+pub(super) fn parts(letter: &str) -> Vec<(Kind, String)> {
+    let mut parts = Kind::ALL.map(|kind| (kind, letter.to_owned())).to_vec();
+    parts.push((Kind::Markdown, format!("{letter}.fax")));
+    parts.extend([(Kind::Markdown, "footer".to_owned())]);
+    parts.extend([Kind::Html, Kind::Text].map(|kind| (kind, "layouts/letter".to_owned())));
+    parts
+}
+
 /// Every template of a revision, compiled.
 pub(super) struct Engine {
     files: BTreeMap<(Kind, Option<Language>, String), Compiled>,
@@ -97,6 +125,44 @@ impl Engine {
     /// Whether the letter has a text of its own in that language.
     pub(super) fn speaks(&self, language: Language, name: &str) -> bool {
         self.files.contains_key(&(Kind::Markdown, Some(language), name.to_owned()))
+    }
+
+    /// What the parts of a letter look at.
+    pub(super) fn reads(&self, letter: &str, language: Language) -> Reads {
+        let mut reads = Reads::default();
+        let mut seen = BTreeSet::new();
+        for (kind, name) in parts(letter) {
+            self.read(&mut reads, &mut seen, (kind, &name), language);
+        }
+        reads
+    }
+
+    fn read(
+        &self,
+        reads: &mut Reads,
+        seen: &mut BTreeSet<(Kind, String)>,
+        (kind, name): (Kind, &str),
+        language: Language,
+    ) {
+        let Some(compiled) = self.find(kind, language, name) else { return };
+        if !seen.insert((kind, name.to_owned())) {
+            return;
+        }
+        reads.add(&compiled.outline);
+        for include in &compiled.outline.includes {
+            self.read(reads, seen, (kind, &include.name), language);
+        }
+    }
+
+    /// What a line that stands in a campaign looks at.
+    pub(super) fn line_reads(&self, language: Language, source: &str) -> Result<Reads, Vec<RenderMistake>> {
+        let compiled = self.line(source)?;
+        let (mut reads, mut seen) = (Reads::default(), BTreeSet::new());
+        reads.add(&compiled.outline);
+        for include in &compiled.outline.includes {
+            self.read(&mut reads, &mut seen, (Kind::Text, &include.name), language);
+        }
+        Ok(reads)
     }
 
     /// Renders a template of the set.

@@ -1,29 +1,58 @@
 //! One letter for one contact: subject, HTML, text part, and blocks for paper.
 //!
-//! The law's lines (legal name, postal address, opt-out) are looked for in what
-//! was rendered, not in the template: a layout that lost them fails here.
+//! A letter is rendered once for all clients of one pattern ([`super::form`]) and then filled
+//! with each one's words. The law's lines (legal name, postal address, opt-out) are looked for
+//! in what was rendered, not in the template: a layout that lost them fails here.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use handlebars::Context;
 use serde_json::Value;
 
 use super::block::Block;
-use super::engine::{Engine, Search};
+use super::engine::{Engine, Reads};
 use super::file::{File, MAX_LETTER_BYTES};
-use super::mention::{blank, find};
+use super::form::Form;
+use super::merge::Numbers;
 use super::mistake::{MistakeKind, RenderMistake, TemplateMistake};
+use super::picture;
 use super::set::{Kind, TemplateSet};
-use super::shield::{CONTENT, FOOTER, clean, escape_html};
-use super::{html, markdown, picture, text};
+use super::shield::{clean, strip};
+use super::slotted::{Inside, Slotted};
+use super::words::{Words, every_path, stand_ins};
 use crate::model::language::Language;
 
 /// How a subject that is an answer already begins: as the standard says, in Swedish, in German.
 const REPLIES: [&str; 3] = ["re:", "sv:", "aw:"];
 
+/// Forms that a revision keeps: its letters, times the patterns of their clients.
+const MOST_FORMS: usize = 128;
+
 /// The compiled templates of a revision; cheap to clone.
 #[derive(Clone)]
-pub struct Renderer(Arc<Engine>);
+pub struct Renderer(Arc<Press>);
+
+/// The templates, and what came of them so far.
+struct Press {
+    engine: Engine,
+    /// What each letter or line looks at, by name and language; a line's name is its source.
+    reads: Mutex<HashMap<(String, Language), Arc<Reading>>>,
+    letters: Mutex<HashMap<FormKey, Arc<Form>>>,
+    lines: Mutex<HashMap<FormKey, Arc<Slotted>>>,
+    numbers: Numbers,
+}
+
+/// Name, language and pattern.
+type FormKey = (String, Language, String);
+
+/// What one letter looks at.
+struct Reading {
+    paths: Vec<Vec<String>>,
+    looks_further: bool,
+    compares: bool,
+}
 
 /// A letter to render.
 #[derive(Clone, Copy, Debug)]
@@ -74,17 +103,17 @@ impl Renderer {
     /// # Errors
     /// All mistakes that show without a contact.
     pub fn new(set: &TemplateSet) -> Result<Self, Vec<TemplateMistake>> {
-        Engine::new(set).map(|engine| Self(Arc::new(engine)))
+        Engine::new(set).map(|engine| Self(Arc::new(Press::new(engine))))
     }
 
     /// Whether there is a letter of that name.
     pub fn has(&self, template: &str, language: Language) -> bool {
-        self.0.find(Kind::Markdown, language, template).is_some()
+        self.0.engine.find(Kind::Markdown, language, template).is_some()
     }
 
     /// Whether the letter has a text of its own in that language (`led/intro.en.md`).
     pub fn speaks(&self, template: &str, language: Language) -> bool {
-        self.0.speaks(language, template)
+        self.0.engine.speaks(language, template)
     }
 
     /// Everything that is wrong with a letter for this contact; none if it can be sent.
@@ -102,7 +131,7 @@ impl Renderer {
     pub fn attachments(&self, names: &[String]) -> Result<Vec<File>, (usize, String)> {
         let (mut found, mut bytes) = (Vec::new(), 0);
         for (at, name) in names.iter().enumerate() {
-            let file = match self.0.beside.get(name) {
+            let file = match self.0.engine.beside.get(name) {
                 Some(Ok(file)) => file,
                 Some(Err(why)) => return Err((at, format!("`{name}` {why}"))),
                 None if !super::file::is_known(name) => {
@@ -121,7 +150,12 @@ impl Renderer {
 
     /// The names of the files that letters could be given.
     pub fn attachable(&self) -> impl Iterator<Item = &str> {
-        self.0.beside.keys().map(String::as_str)
+        self.0.engine.beside.keys().map(String::as_str)
+    }
+
+    /// How the numbers in its letters are written.
+    pub fn numbers(&self) -> &Numbers {
+        &self.0.numbers
     }
 
     /// Renders a letter.
@@ -137,41 +171,48 @@ impl Renderer {
     /// # Errors
     /// The first mistake in it.
     pub fn subject(&self, letter: &Letter<'_>) -> Result<String, RenderMistake> {
-        let line = context(letter).and_then(|data| self.line(letter, &data));
-        line.map_err(|mut mistakes| mistakes.swap_remove(0))
+        self.0.subject(letter).map_err(|mut mistakes| mistakes.swap_remove(0))
     }
 
     fn try_letter(&self, letter: &Letter<'_>) -> Result<Rendered, Vec<RenderMistake>> {
-        let data = context(letter)?;
-        let mut mistakes = self.gaps(letter, data.data());
-        let subject = self.line(letter, &data).map_err(|found| mistakes.extend(found));
-        let (Ok(subject), true) = (subject, mistakes.is_empty()) else { return Err(mistakes) };
-        self.compose(letter, subject, &data).map_err(|mistake| vec![mistake])
-    }
-
-    /// What is missing from the parts that will be used.
-    fn gaps(&self, letter: &Letter<'_>, data: &Value) -> Vec<RenderMistake> {
-        let mut search = Search::new(letter.language, data);
-        let fax = format!("{}.fax", letter.template);
-        let (kinds, engine, language) = (Kind::ALL, &*self.0, letter.language);
-        let mut parts = kinds.map(|kind| (kind, letter.template)).to_vec();
-        parts.push((Kind::Markdown, &fax));
-        if engine.find(Kind::Markdown, language, letter.template).is_none() {
-            let name = letter.template;
-            return vec![RenderMistake::of(&format!("{name}.md"), format!("there is no template `{name}.md`"))];
-        }
-        parts.extend([(Kind::Markdown, "footer"), (Kind::Html, "layouts/letter"), (Kind::Text, "layouts/letter")]);
-        for (kind, name) in parts {
-            if let Some(compiled) = engine.find(kind, language, name) {
-                engine.gaps(&mut search, kind, compiled, &[]);
+        let subject = self.0.subject(letter);
+        let form = self.0.form(letter);
+        let (subject, (form, words)) = match (subject, form) {
+            (Ok(subject), Ok(form)) => (subject, form),
+            (subject, form) => {
+                let (in_letter, in_subject) = (form.err().unwrap_or_default(), subject.err().unwrap_or_default());
+                return Err(in_letter.into_iter().chain(in_subject).collect());
             }
+        };
+        let filled = form.fill(&words, letter.data).map_err(|mistake| vec![mistake])?;
+        let (html, pictures) = picture::embed(filled.html, &self.0.engine.beside)
+            .map_err(|no| vec![self.0.no_picture(letter.template, &no.name, no.why)])?;
+        let (text, blocks) = (filled.text, filled.blocks);
+        Ok(Rendered { subject, html, text, blocks, pictures, attachments: Vec::new() })
+    }
+}
+
+impl Press {
+    fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            reads: Mutex::default(),
+            letters: Mutex::default(),
+            lines: Mutex::default(),
+            numbers: Numbers::default(),
         }
-        search.found
     }
 
-    fn line(&self, letter: &Letter<'_>, data: &Context) -> Result<String, Vec<RenderMistake>> {
+    /// The form of a letter for this client, and their words.
+    fn form<'a>(&self, letter: &Letter<'a>) -> Result<(Arc<Form>, Vec<&'a str>), Vec<RenderMistake>> {
+        let reading = self.reading(letter.template, letter, |engine, name| Ok(engine.reads(name, letter.language)))?;
+        let make = |data: &Value| Form::new(&self.engine, letter, &with_language(letter, data)?);
+        self.find(&self.letters, letter.template, letter, &reading, make)
+    }
+
+    fn subject(&self, letter: &Letter<'_>) -> Result<String, Vec<RenderMistake>> {
         let subject = match letter.subject {
-            Subject::Template(source) => self.0.render_line(letter.language, source, data)?,
+            Subject::Template(source) => self.line(source, letter)?,
             Subject::Rendered(subject) => subject.to_owned(),
             // "Re: " in every language: RFC 5322 3.6.5 knows no other, and mail programs that
             // count by subject would take "Sv: Re: " for a new thread.
@@ -187,112 +228,86 @@ impl Renderer {
         Ok(subject)
     }
 
-    fn compose(&self, letter: &Letter<'_>, subject: String, data: &Context) -> Result<Rendered, RenderMistake> {
-        let (engine, language, name) = (&*self.0, letter.language, letter.template);
-        let written = self.blocks(letter, name, data)?;
-        let footer = self.blocks(letter, "footer", data)?;
-        let fax = format!("{name}.fax");
-        let blocks = match engine.find(Kind::Markdown, language, &fax) {
-            Some(_) => self.blocks(letter, &fax, data)?,
-            None => written.clone(),
+    fn line(&self, source: &str, letter: &Letter<'_>) -> Result<String, Vec<RenderMistake>> {
+        let language = letter.language;
+        let reading = self.reading(source, letter, |engine, source| engine.line_reads(language, source))?;
+        let make = |data: &Value| {
+            let context = Context::from(with_language(letter, data)?);
+            self.engine.render_line(language, source, &context).map(|line| Slotted::read(&line))
         };
-        let text = match engine.find(Kind::Text, language, name) {
-            Some(_) => engine.render(Kind::Text, language, name, data)?,
-            None => text::text(&written),
-        };
-        let html = match engine.find(Kind::Html, language, name) {
-            Some(_) => engine.render(Kind::Html, language, name, data)?,
-            None => html::html(&written),
-        };
-        let text = self.frame(Kind::Text, letter, text.trim_end(), &text::text(&footer), data)?;
-        let html = match whole_document(&html) {
-            true => html,
-            false => self.frame(Kind::Html, letter, html.trim_end(), &html::html(&footer), data)?,
-        };
-        let (html, pictures) =
-            picture::embed(html, &engine.beside).map_err(|no| self.no_picture(name, &no.name, no.why))?;
-        let rendered = Rendered { subject, html, text, blocks, pictures, attachments: Vec::new() };
-        lawful(letter, data.data(), &rendered)?;
-        Ok(rendered)
+        let (line, words) = self.find(&self.lines, source, letter, &reading, make)?;
+        Ok(line.fill(&words, strip, Inside::default()))
     }
 
-    fn blocks(&self, letter: &Letter<'_>, name: &str, data: &Context) -> Result<Vec<Block>, RenderMistake> {
-        let source = self.0.render(Kind::Markdown, letter.language, name, data)?;
-        let file = self.0.find(Kind::Markdown, letter.language, name).map_or(name, |compiled| &compiled.file);
-        markdown::blocks(&source).map_err(|message| RenderMistake::of(file, message))
+    /// What a letter or a line looks at; every field, if that cannot be told.
+    fn reading(
+        &self,
+        name: &str,
+        letter: &Letter<'_>,
+        read: impl FnOnce(&Engine, &str) -> Result<Reads, Vec<RenderMistake>>,
+    ) -> Result<Arc<Reading>, Vec<RenderMistake>> {
+        let key = (name.to_owned(), letter.language);
+        if let Some(reading) = kept(&self.reads, &key) {
+            return Ok(reading);
+        }
+        let Reads { paths, looks_further, compares } = read(&self.engine, name)?;
+        let reading = Reading { paths: paths.into_iter().collect(), looks_further, compares };
+        Ok(keep(&self.reads, key, reading))
+    }
+
+    /// What `make` makes of the data, shared by all clients of the same pattern; and the words
+    /// of this one.
+    fn find<'a, T>(
+        &self,
+        forms: &Mutex<HashMap<FormKey, Arc<T>>>,
+        name: &str,
+        letter: &Letter<'a>,
+        reading: &Reading,
+        make: impl FnOnce(&Value) -> Result<T, Vec<RenderMistake>>,
+    ) -> Result<(Arc<T>, Vec<&'a str>), Vec<RenderMistake>> {
+        // Where a template compares words, none can stand in for others.
+        if reading.compares {
+            return Ok((Arc::new(make(letter.data)?), Vec::new()));
+        }
+        let all = reading.looks_further.then(|| every_path(letter.data));
+        let paths = all.as_ref().unwrap_or(&reading.paths);
+        let Words { pattern, words } = Words::of(letter.data, paths);
+        let key = (name.to_owned(), letter.language, pattern);
+        let form = match kept(forms, &key) {
+            Some(form) => form,
+            None => keep(forms, key, make(&stand_ins(letter.data, paths))?),
+        };
+        Ok((form, words))
     }
 
     /// A picture that is not there, at the place that names it.
     fn no_picture(&self, letter: &str, name: &str, why: String) -> RenderMistake {
-        match self.0.naming(letter, name) {
+        match self.engine.naming(letter, name) {
             Some((at, span)) => RenderMistake::at(&at.file, &at.source, span, MistakeKind::Other(why)),
             None => RenderMistake::of(&format!("{letter}.md"), why),
         }
     }
+}
 
-    fn frame(
-        &self,
-        kind: Kind,
-        letter: &Letter<'_>,
-        content: &str,
-        footer: &str,
-        data: &Context,
-    ) -> Result<String, RenderMistake> {
-        let layout = self.0.render(kind, letter.language, "layouts/letter", data)?;
-        // One pass: what is put in is never searched for the other slot.
-        let mut out = String::with_capacity(layout.len() + content.len() + footer.len());
-        for c in layout.chars() {
-            match c {
-                CONTENT => out.push_str(content),
-                FOOTER => out.push_str(footer),
-                c => out.push(c),
-            }
-        }
-        Ok(format!("{}\n", out.trim_end()))
+fn kept<K: Hash + Eq, T>(map: &Mutex<HashMap<K, Arc<T>>>, key: &K) -> Option<Arc<T>> {
+    map.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+}
+
+fn keep<K: Hash + Eq, T>(map: &Mutex<HashMap<K, Arc<T>>>, key: K, value: T) -> Arc<T> {
+    let (mut map, value) = (map.lock().unwrap_or_else(PoisonError::into_inner), Arc::new(value));
+    if map.len() >= MOST_FORMS {
+        map.clear();
     }
+    map.insert(key, Arc::clone(&value));
+    value
 }
 
 /// The data with the letter's language, for the layout.
-fn context(letter: &Letter<'_>) -> Result<Context, Vec<RenderMistake>> {
-    let mut data = letter.data.clone();
+fn with_language(letter: &Letter<'_>, data: &Value) -> Result<Value, Vec<RenderMistake>> {
+    let mut data = data.clone();
     let Some(fields) = data.as_object_mut() else {
         return Err(vec![RenderMistake::of(letter.template, "the merge data is no object")]);
     };
     fields.insert("language".to_owned(), letter.language.code().into());
-    Ok(Context::from(data))
-}
-
-fn whole_document(html: &str) -> bool {
-    let head: String = html.trim_start().chars().take(9).collect::<String>().to_ascii_lowercase();
-    head.starts_with("<!doctype") || head.starts_with("<html")
-}
-
-/// MFL 9 and 20 §§, CAN-SPAM, CASL: who sends, where they live, how to say no.
-fn lawful(letter: &Letter<'_>, data: &Value, rendered: &Rendered) -> Result<(), RenderMistake> {
-    for path in ["sender.legal_name", "sender.postal_address", "links.opt_out"] {
-        let names: Vec<String> = path.split('.').map(str::to_owned).collect();
-        let value = find(data, &names).filter(|value| !blank(value)).and_then(Value::as_str);
-        let Some(value) = value else {
-            let kind = MistakeKind::Empty { path: path.to_owned() };
-            return Err(RenderMistake::at(&format!("{}.md", letter.template), "", 0..0, kind));
-        };
-        let value = clean(value);
-        let (text, html) = (holds(&rendered.text, &value), holds(&rendered.html, &escape_html(&value)));
-        for (part, holds) in [("text", text), ("html", html)] {
-            if !holds {
-                let file = format!("layouts/letter.{}", if part == "text" { "txt" } else { "html" });
-                return Err(RenderMistake::of(
-                    &file,
-                    format!("the {part} part leaves out `{path}`, which the law wants"),
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whether `value` stands in `part`, perhaps with other white space between its words.
-fn holds(part: &str, value: &str) -> bool {
-    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    part.contains(value.trim()) || one_line(part).contains(&one_line(value))
+    Ok(data)
 }

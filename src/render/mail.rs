@@ -74,7 +74,7 @@ pub struct Unsubscribe<'a> {
 /// A mail as it leaves; not yet dot-stuffed, which is the transport's.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email {
-    /// Header and body, CRLF, ASCII only.
+    /// Header and body, CRLF; ASCII but for addresses beyond it (RFC 6532).
     pub bytes: Vec<u8>,
     /// Their SHA-256 in lower-case hexadecimal.
     pub sha256: String,

@@ -7,6 +7,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::block::{Block, Run};
 use super::shield::unshield;
+use super::slotted::has_slots;
 
 /// Where the parser stands: the open blocks, inmost last.
 #[derive(Default)]
@@ -178,7 +179,7 @@ fn trimmed(mut runs: Vec<Run>) -> Vec<Run> {
 /// The file of a picture: one of the template folder, named by the template itself.
 fn picture(target: &str) -> Result<String, String> {
     let name = target.trim_start_matches("./");
-    if unshield(name) != name {
+    if unshield(name) != name || has_slots(name) {
         return Err("a picture's file is named by the letter, not by what is filled in".to_owned());
     }
     if name.is_empty() || name.starts_with('/') || name.contains(':') {
@@ -187,9 +188,15 @@ fn picture(target: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-/// A link's target, where it leads somewhere a letter may point to.
+/// A link's target, where it leads somewhere a letter may point to. One that a client's words
+/// are part of is looked at again when they are there.
 fn target(shielded: &str) -> Result<String, String> {
     let target = unshield(shielded);
+    if has_slots(&target) { Ok(target.trim().to_owned()) } else { leads_out(&target) }
+}
+
+/// The target of a link as it will stand in the letter.
+pub(super) fn leads_out(target: &str) -> Result<String, String> {
     let target = target.trim();
     let scheme = target.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     let known = matches!(scheme.as_deref(), Some("https" | "http" | "mailto" | "tel"));

@@ -15,6 +15,8 @@ use super::mistake::TemplateMistake;
 
 /// The helpers a template may call with arguments.
 const HELPERS: [&str; 11] = ["or", "and", "not", "eq", "ne", "gt", "gte", "lt", "lte", "len", "lookup"];
+/// Those of them to which it is all one what stands in a field, if only something does.
+const WORDLESS: [&str; 3] = ["or", "and", "not"];
 
 /// What a template mentions.
 #[derive(Debug, Default)]
@@ -25,6 +27,10 @@ pub(super) struct Outline {
     pub(super) includes: Vec<Include>,
     /// Its slots for the letter and the footer, if it is a layout.
     pub(super) slots: Vec<String>,
+    /// It looks at fields that are not among its mentions.
+    pub(super) looks_further: bool,
+    /// What it writes depends on the words in a field, not only on whether there are any.
+    pub(super) compares: bool,
 }
 
 /// A variable in a template.
@@ -167,7 +173,7 @@ impl Walk<'_> {
                 {
                     return self.expression(inner, start, rebased);
                 }
-                if let Some(path) = segments(name, rebased) {
+                if let Some(path) = self.path(name, rebased) {
                     self.mention(vec![path], true, start, name);
                 }
             }
@@ -179,8 +185,9 @@ impl Walk<'_> {
             let known = HELPERS.join(", ");
             return self.refuse(start, &format!("there is no helper `{name}`; there are {known}"));
         }
+        self.outline.compares |= !WORDLESS.contains(&name);
         let paths = call.params.iter().map(|param| match param {
-            Parameter::Path(_) => param.as_name().and_then(|raw| segments(raw, rebased)),
+            Parameter::Path(_) => param.as_name().and_then(|raw| self.path(raw, rebased)),
             _ => None,
         });
         let paths: Option<Vec<_>> = paths.collect();
@@ -197,7 +204,7 @@ impl Walk<'_> {
             match param {
                 Parameter::Path(_) => {
                     let raw = param.as_name().unwrap_or_default();
-                    if let Some(path) = segments(raw, rebased) {
+                    if let Some(path) = self.path(raw, rebased) {
                         self.mention(vec![path], false, start, raw);
                     }
                 }
@@ -207,6 +214,7 @@ impl Walk<'_> {
                         if !HELPERS.contains(&name) {
                             self.refuse(start, &format!("there is no helper `{name}`"));
                         }
+                        self.outline.compares |= !WORDLESS.contains(&name);
                         self.arguments(call.params.iter().chain(call.hash.values()), start, rebased);
                     }
                 }
@@ -222,10 +230,11 @@ impl Walk<'_> {
         }
         self.arguments(call.params.iter().chain(call.hash.values()), start, rebased);
         let path = match call.params.first() {
-            Some(param @ Parameter::Path(_)) => param.as_name().and_then(|raw| segments(raw, rebased)),
+            Some(param @ Parameter::Path(_)) => param.as_name().and_then(|raw| self.path(raw, rebased)),
             _ => None,
         };
         let tests = name == "if" || name == "unless";
+        self.outline.looks_further |= !tests;
         let guard = |wanted| match &path {
             Some(path) if tests => Guard::Truthy(path.clone(), wanted == (name == "if")),
             _ => Guard::Unknown,
@@ -243,6 +252,7 @@ impl Walk<'_> {
             return self.refuse(start, "name the partial itself, `{{> name}}`");
         };
         self.arguments(call.params.iter().chain(call.hash.values()), start, rebased);
+        self.outline.looks_further |= !call.params.is_empty();
         self.outline.includes.push(Include {
             name: name.clone(),
             span: self.place(start, name),
@@ -250,6 +260,13 @@ impl Walk<'_> {
             rebased: rebased || !call.params.is_empty(),
             guards: self.guards.clone(),
         });
+    }
+
+    /// The names of a path from the root.
+    fn path(&mut self, raw: &str, rebased: bool) -> Option<Vec<String>> {
+        let path = segments(raw, rebased);
+        self.outline.looks_further |= path.is_none();
+        path
     }
 
     fn mention(&mut self, any_of: Vec<Vec<String>>, filled: bool, start: usize, shown: &str) {

@@ -19,6 +19,7 @@ mod engine;
 mod fax;
 mod file;
 mod font;
+mod form;
 mod html;
 mod letter;
 mod mail;
@@ -31,7 +32,9 @@ mod picture;
 mod quoted;
 mod set;
 mod shield;
+mod slotted;
 mod text;
+mod words;
 
 use std::path::PathBuf;
 

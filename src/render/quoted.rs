@@ -3,82 +3,99 @@
 //! The same bytes as lettre's own encoder gives, which a test holds: a letter that is sent
 //! again must be the same letter, whichever version of the program rendered it first.
 
+use memchr::{memchr_iter, memchr2};
+
 /// RFC 2045 6.7 (5): an encoded line, without its CRLF.
 const COLUMNS: usize = 76;
 
 /// `text` as the body of a part: CRLF between lines, no bare CR, no NUL, nothing but ASCII.
 pub(super) fn encode(text: &str) -> Vec<u8> {
-    let mut line = Lines { out: Vec::with_capacity(text.len() + text.len() / 4), column: 0 };
-    for (at, piece) in text.split('\n').enumerate() {
-        if at > 0 {
-            line.out.extend_from_slice(b"\r\n");
-            line.column = 0;
-        }
-        let mut rest = piece.as_bytes();
-        while let Some(first) = rest.first() {
-            let room = &rest[..rest.len().min(COLUMNS - line.column)];
-            let plain = room.iter().position(|byte| !is_plain(*byte)).unwrap_or(room.len());
-            if plain > 0 {
-                line.out.extend_from_slice(&rest[..plain]);
-                line.column += plain;
-                rest = &rest[plain..];
-                continue;
-            }
-            match first {
-                b'\r' | 0 => {}
-                byte if is_plain(*byte) => line.put(&[*byte]),
-                byte => line.put(&escaped(*byte)),
-            }
-            rest = &rest[1..];
-        }
-        line.close();
+    let mut out = Vec::with_capacity(text.len() + text.len() / 4);
+    let mut start = 0;
+    for end in memchr_iter(b'\n', text.as_bytes()) {
+        line(&text.as_bytes()[start..end], &mut out);
+        out.extend_from_slice(b"\r\n");
+        start = end + 1;
     }
-    line.out
+    line(&text.as_bytes()[start..], &mut out);
+    out
+}
+
+/// One line of text.
+fn line(text: &[u8], out: &mut Vec<u8>) {
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    if memchr2(b'\r', 0, text).is_some() {
+        let kept: Vec<u8> = text.iter().copied().filter(|byte| !matches!(byte, b'\r' | 0)).collect();
+        return line(&kept, out);
+    }
+    // A blank at the end of a line would be lost on the way (RFC 2045 6.7 (3)).
+    let (mut rest, blank) = match text {
+        [rest @ .., blank @ (b' ' | b'\t')] => (rest, Some(*blank)),
+        rest => (rest, None),
+    };
+    let mut line = Line { out, column: 0 };
+    while !rest.is_empty() {
+        let plain = plain_run(rest);
+        line.plain(&rest[..plain], plain == rest.len() && blank.is_none());
+        rest = &rest[plain..];
+        if let Some((byte, behind)) = rest.split_first() {
+            line.escaped(*byte, behind.is_empty() && blank.is_none());
+            rest = behind;
+        }
+    }
+    if let Some(blank) = blank {
+        line.escaped(blank, true);
+    }
 }
 
 /// What is written, and how much of it stands on its last line.
-struct Lines {
-    out: Vec<u8>,
+struct Line<'a> {
+    out: &'a mut Vec<u8>,
     column: usize,
 }
 
-impl Lines {
-    /// Writes one character, on the next line if it would leave no room for the `=` of a soft
-    /// break; on a full line the character before goes with it.
-    fn put(&mut self, token: &[u8]) {
-        if self.column + token.len() > COLUMNS {
-            let moved = if self.column == COLUMNS { self.last_token() } else { 0 };
-            let at = self.out.len() - moved;
-            let last = self.out.split_off(at);
-            self.out.extend_from_slice(b"=\r\n");
-            self.out.extend_from_slice(&last);
-            self.column = moved;
+impl Line<'_> {
+    /// Columns that are free; the last line needs none for the `=` of a soft break.
+    fn room(&self, is_last: bool) -> usize {
+        (COLUMNS - usize::from(!is_last)).saturating_sub(self.column)
+    }
+
+    fn plain(&mut self, mut run: &[u8], is_last: bool) {
+        while run.len() > self.room(is_last) {
+            let (fits, behind) = run.split_at(self.room(false));
+            self.out.extend_from_slice(fits);
+            self.soft_break();
+            run = behind;
         }
-        self.out.extend_from_slice(token);
-        self.column += token.len();
+        self.out.extend_from_slice(run);
+        self.column += run.len();
     }
 
-    /// Bytes of the character written last; only asked on a full line.
-    fn last_token(&self) -> usize {
-        if self.out.get(self.out.len() - 3) == Some(&b'=') { 3 } else { 1 }
+    fn escaped(&mut self, byte: u8, is_last: bool) {
+        const HEX: &[u8; 16] = b"0123456789ABCDEF";
+        if self.room(is_last) < 3 {
+            self.soft_break();
+        }
+        self.out.extend_from_slice(&[b'=', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        self.column += 3;
     }
 
-    /// A blank at the end of a line would be lost on the way (RFC 2045 6.7 (3)).
-    fn close(&mut self) {
-        let Some(blank @ (b' ' | b'\t')) = self.out.last().copied().filter(|_| self.column > 0) else { return };
-        self.out.pop();
-        self.column -= 1;
-        self.put(&escaped(blank));
+    fn soft_break(&mut self) {
+        self.out.extend_from_slice(b"=\r\n");
+        self.column = 0;
     }
+}
+
+/// How many bytes stand for themselves, from the first one on. Chunk by chunk, which the
+/// compiler turns into wide instructions: each letter passes here whole.
+fn plain_run(bytes: &[u8]) -> usize {
+    let all_plain = |chunk: &[u8]| chunk.iter().fold(true, |all, byte| all & is_plain(*byte));
+    let chunks = bytes.chunks_exact(16).take_while(|chunk| all_plain(chunk)).count();
+    chunks * 16 + bytes[chunks * 16..].iter().take_while(|byte| is_plain(**byte)).count()
 }
 
 fn is_plain(byte: u8) -> bool {
-    matches!(byte, b'\t' | b' '..=b'~') && byte != b'='
-}
-
-fn escaped(byte: u8) -> [u8; 3] {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    [b'=', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]
+    ((byte >= b' ') & (byte <= b'~') & (byte != b'=')) | (byte == b'\t')
 }
 
 #[cfg(test)]

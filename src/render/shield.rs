@@ -6,6 +6,8 @@
 //! The parser sees letters that mean nothing: no emphasis, link, heading, entity
 //! or tag can come from them, nor from them together with the template around.
 
+use std::ops::Range;
+
 use crate::model::text::tame;
 
 /// Where ASCII is moved to: plane 15, which no text uses.
@@ -36,13 +38,27 @@ pub(super) fn unshield(text: &str) -> String {
 }
 
 /// A merged value as one line without control characters, bidirectional controls
-/// and the code points that this module uses itself.
+/// and the code points that this module uses itself. A stand-in is let through.
 pub(super) fn clean(data: &str) -> String {
+    without(data, SHIFT..SHIFT + 0x200)
+}
+
+/// The same of a client's own words, where stand-ins are data like any other.
+pub(super) fn strip(words: &str) -> String {
+    without(words, SHIFT..SHIFT + 0x400)
+}
+
+fn without(data: &str, ours: Range<u32>) -> String {
     // The usual value: nothing in it is taken out.
     if data.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return data.to_owned();
     }
-    tame(data).chars().filter(|c| !(SHIFT..SHIFT + 0x200).contains(&(*c as u32))).collect()
+    tame(data).chars().filter(|c| !ours.contains(&(*c as u32))).collect()
+}
+
+/// A client's words as HTML.
+pub(super) fn strip_html(words: &str) -> String {
+    escape_html(&strip(words))
 }
 
 /// Text as HTML, in an element or a quoted attribute.

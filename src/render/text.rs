@@ -69,10 +69,10 @@ fn wrap_line(line: &str, width: usize, out: &mut Vec<String>) {
     let (mut start, mut end, mut taken, mut reach) = (0, 0, 0, 0);
     let mut at = 0;
     while at < line.len() {
-        let rest = &line[at..];
-        let word = rest.find(' ').unwrap_or(rest.len());
-        let blanks = rest[word..].bytes().take_while(|byte| *byte == b' ').count();
-        let columns = columns(&rest[..word]);
+        let rest = &line.as_bytes()[at..];
+        let word = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
+        let blanks = rest[word..].iter().take_while(|byte| **byte == b' ').count();
+        let columns = columns(&line[at..at + word]);
         if taken > 0 && reach + columns > width {
             out.push(line[start..end].to_owned());
             (start, taken, reach) = (at, 0, 0);
@@ -85,6 +85,9 @@ fn wrap_line(line: &str, width: usize, out: &mut Vec<String>) {
 }
 
 fn columns(word: &str) -> usize {
+    if word.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return word.len();
+    }
     let wide = |c: char| if c.is_ascii_graphic() { 1 } else { c.width().unwrap_or(0) };
     word.chars().map(wide).sum()
 }

@@ -1,11 +1,14 @@
 //! What a result or a response changes beyond its own row, in the same transaction.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::PauseScope;
+use super::sets::Column::{Integer, Text};
+use super::sets::Sets;
 use crate::model::address::Channel;
 use crate::model::delivery::Outcome;
 use crate::model::id::{ContactId, DeliveryId, PlanId, ResponseId, UserId};
@@ -127,27 +130,50 @@ pub(super) const CANCEL_DELIVERIES: &str = "
     UPDATE delivery SET state = 'cancelled', reason = 'plan_ended', finished_at = $2
     WHERE contact_id = $1 AND purpose = 'campaign' AND state IN ('scheduled', 'retry', 'held')";
 
-pub(super) const INSERT_TOUCHES: &str = "
-    INSERT INTO touchpoint (id, contact_id, at, direction, channel, kind, summary, delivery_id, response_id)
-    SELECT CAST(r.value->>'id' AS BIGINT), CAST(r.value->>'contact' AS BIGINT), $2, r.value->>'direction', r.value->>'channel',
-           r.value->>'kind', r.value->>'summary', CAST(r.value->>'delivery' AS BIGINT), CAST(r.value->>'response' AS BIGINT)
-    FROM json_each($1) AS r";
+pub(super) static INSERT_TOUCHES: LazyLock<Sets> = LazyLock::new(|| {
+    Sets::new(
+        1,
+        &[Integer, Integer, Text, Text, Text, Text, Integer, Integer],
+        "WITH n(id, contact, direction, channel, kind, summary, delivery, response) AS (VALUES {rows})
+         INSERT INTO touchpoint (id, contact_id, at, direction, channel, kind, summary, delivery_id, response_id)
+         SELECT n.id, n.contact, $1, n.direction, n.channel, n.kind, n.summary, n.delivery, n.response
+         FROM n WHERE n.id IS NOT NULL",
+    )
+});
 
-pub(super) const LAST_TOUCHES: &str = "
-    UPDATE contact SET last_touch = $2 WHERE COALESCE(last_touch, 0) < $2
-        AND id IN (SELECT CAST(r.value->>'contact' AS BIGINT) FROM json_each($1) AS r)";
+pub(super) static LAST_TOUCHES: LazyLock<Sets> = LazyLock::new(|| {
+    Sets::new(
+        1,
+        &[Integer],
+        "WITH n(contact) AS (VALUES {rows})
+         UPDATE contact SET last_touch = $1 WHERE COALESCE(last_touch, 0) < $1 AND id IN (SELECT n.contact FROM n)",
+    )
+});
+
+/// A line of the timeline, as it is written.
+pub(super) struct Line {
+    pub(super) id: i64,
+    pub(super) contact: i64,
+    pub(super) direction: Direction,
+    pub(super) channel: Channel,
+    pub(super) kind: String,
+    pub(super) summary: String,
+    pub(super) delivery: Option<i64>,
+    pub(super) response: Option<i64>,
+}
 
 /// Carries consequences out inside a transaction; `$free` are reserved ids.
 macro_rules! apply_consequences {
     ($tx:ident, $act:expr, $free:expr, $consequences:expr) => {{
         use serde_json::json;
         use $crate::store::changes::{Change, log_changes};
-        use $crate::store::consequences::{CANCEL_DELIVERIES, END_PLANS, INSERT_TOUCHES, LAST_TOUCHES, next_id};
-        use $crate::store::words::{micros, rows, word};
+        use $crate::store::consequences::{CANCEL_DELIVERIES, END_PLANS, INSERT_TOUCHES, LAST_TOUCHES, Line, next_id};
+        use $crate::store::sets::{MOST_ROWS, padded};
+        use $crate::store::words::{micros, word};
         let (act, list): (&$crate::model::act::Act, &[$crate::store::Consequence]) = ($act, $consequences);
         let at = micros(act.at);
         let mut changes: Vec<Change> = Vec::new();
-        let mut touches: Vec<serde_json::Value> = Vec::new();
+        let mut touches: Vec<Line> = Vec::new();
         for consequence in list {
             match consequence.clone() {
                 $crate::store::Consequence::Outcome { delivery, outcome } => {
@@ -207,18 +233,33 @@ macro_rules! apply_consequences {
                         .bind(response.map(|id| id.0)).bind(note).bind(due_on.to_string()).bind(at).execute(&mut *$tx).await?;
                 }
                 $crate::store::Consequence::Touch { contact, direction, channel, kind, summary, delivery, response } => {
-                    touches.push(json!({
-                        "id": next_id($free), "contact": contact, "direction": direction, "channel": channel, "kind": kind,
-                        "summary": summary, "delivery": delivery, "response": response,
-                    }));
+                    let (contact, delivery, response) = (contact.0, delivery.map(|id| id.0), response.map(|id| id.0));
+                    touches.push(Line { id: next_id($free), contact, direction, channel, kind, summary, delivery, response });
                 }
             }
         }
         // The one kind that each letter has: written as a set.
-        if !touches.is_empty() {
-            let touches = rows(&touches)?;
-            sqlx::query(INSERT_TOUCHES).bind(touches.clone()).bind(at).execute(&mut *$tx).await?;
-            sqlx::query(LAST_TOUCHES).bind(touches).bind(at).execute(&mut *$tx).await?;
+        for touches in touches.chunks(MOST_ROWS) {
+            let (text, nulls) = INSERT_TOUCHES.of(touches.len());
+            let mut query = sqlx::query(text).bind(at);
+            for line in padded(touches, nulls) {
+                query = query
+                    .bind(line.map(|line| line.id))
+                    .bind(line.map(|line| line.contact))
+                    .bind(line.map(|line| word(&line.direction)))
+                    .bind(line.map(|line| word(&line.channel)))
+                    .bind(line.map(|line| line.kind.clone()))
+                    .bind(line.map(|line| line.summary.clone()))
+                    .bind(line.and_then(|line| line.delivery))
+                    .bind(line.and_then(|line| line.response));
+            }
+            query.execute(&mut *$tx).await?;
+            let (text, nulls) = LAST_TOUCHES.of(touches.len());
+            let mut query = sqlx::query(text).bind(at);
+            for line in padded(touches, nulls) {
+                query = query.bind(line.map(|line| line.contact));
+            }
+            query.execute(&mut *$tx).await?;
         }
         let base = $free.start;
         $free.start += i64::try_from(changes.len()).unwrap_or(0);

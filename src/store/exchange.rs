@@ -6,6 +6,7 @@
 //! withdrawn was: the plan, a suppression, a consent, a pause, the window.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ use serde_json::json;
 use super::claims::blocked;
 use super::consequences::apply_consequences;
 use super::daemons::has_ended;
+use super::sets::Column::{Integer, Text};
+use super::sets::{MOST_ROWS, Sets, padded};
 use super::words::{instant, maybe_instant, micros, parse, rows, word};
 use super::{Consequence, Result, Store, reading, transaction};
 use crate::model::act::Act;
@@ -139,12 +142,15 @@ pub struct AttemptRow {
     pub ended_at: Option<Timestamp>,
 }
 
-const FINISH_ATTEMPTS: &str = "
-    UPDATE attempt SET state = n.state, code = n.code, enhanced = n.enhanced, reply = n.reply, ended_at = $2
-    FROM (SELECT CAST(r.value->>'attempt' AS BIGINT) AS attempt, r.value->>'state' AS state, CAST(r.value->>'code' AS BIGINT) AS code,
-                 r.value->>'enhanced' AS enhanced, r.value->>'reply' AS reply
-          FROM json_each($1) AS r WHERE r.value->>'attempt' IS NOT NULL) AS n
-    WHERE attempt.id = n.attempt";
+static FINISH_ATTEMPTS: LazyLock<Sets> = LazyLock::new(|| {
+    Sets::new(
+        1,
+        &[Integer, Text, Integer, Text, Text],
+        "WITH n(attempt, state, code, enhanced, reply) AS (VALUES {rows})
+         UPDATE attempt SET state = n.state, code = n.code, enhanced = n.enhanced, reply = n.reply, ended_at = $1
+         FROM n WHERE attempt.id = n.attempt",
+    )
+});
 
 /// Tries that ended before a handoff: the relay answered MAIL or RCPT with a refusal.
 const INSERT_ENDED_ATTEMPTS: &str = "
@@ -152,47 +158,60 @@ const INSERT_ENDED_ATTEMPTS: &str = "
     SELECT $4 + r.key, d.id, d.tries + 1, $3, r.value->>'relay', r.value->>'state', CAST(r.value->>'code' AS BIGINT),
            r.value->>'enhanced', r.value->>'reply', $2, $2
     FROM json_each($1) AS r JOIN delivery d ON d.id = CAST(r.value->>'delivery' AS BIGINT)
-    WHERE r.value->>'attempt' IS NULL AND d.state = 'claimed' AND d.claimed_by = $3";
+    WHERE d.state = 'claimed' AND d.claimed_by = $3";
 
 /// A late result resolves an uncertain delivery that nobody has resolved; a stale fence moves
 /// nothing else. Of an earlier try only that it was taken counts: a refusal of it says nothing
 /// about the later one.
-const FINISH_DELIVERIES: &str = "
-    UPDATE delivery SET state = n.state, reason = n.reason, due_at = COALESCE(n.due_at, delivery.due_at),
-        not_after = CASE WHEN n.due_at IS NULL THEN delivery.not_after ELSE n.not_after END,
-        tries = delivery.tries + CASE WHEN n.attempt IS NULL THEN 1 ELSE 0 END,
-        gateway_id = COALESCE(n.gateway_id, delivery.gateway_id), claimed_by = NULL,
-        finished_at = CASE WHEN n.final = 1 THEN $2 ELSE NULL END
-    FROM (SELECT CAST(r.value->>'delivery' AS BIGINT) AS delivery, CAST(r.value->>'attempt' AS BIGINT) AS attempt,
-                 r.value->>'state' AS state, r.value->>'reason' AS reason, CAST(r.value->>'due_at' AS BIGINT) AS due_at,
-                 CAST(r.value->>'not_after' AS BIGINT) AS not_after, r.value->>'gateway_id' AS gateway_id, CAST(r.value->>'final' AS BIGINT) AS final
-          FROM json_each($1) AS r) AS n
-    WHERE delivery.id = n.delivery AND (
-        (n.attempt IS NULL AND delivery.state = 'claimed' AND delivery.claimed_by = $3)
-        OR (n.attempt IS NOT NULL AND delivery.state = 'handoff' AND delivery.claimed_by = $3)
-        OR (n.attempt IS NOT NULL AND delivery.state IN ('submitted', 'uncertain')
-            AND (n.state = 'accepted' OR delivery.tries = (SELECT a.number FROM attempt a WHERE a.id = n.attempt))))
-    RETURNING delivery.id";
+static FINISH_DELIVERIES: LazyLock<Sets> = LazyLock::new(|| {
+    Sets::new(
+        2,
+        &[Integer, Integer, Text, Text, Integer, Integer, Text, Integer],
+        "WITH n(delivery, attempt, state, reason, due_at, not_after, gateway_id, final) AS (VALUES {rows})
+         UPDATE delivery SET state = n.state, reason = n.reason, due_at = COALESCE(n.due_at, delivery.due_at),
+             not_after = CASE WHEN n.due_at IS NULL THEN delivery.not_after ELSE n.not_after END,
+             tries = delivery.tries + CASE WHEN n.attempt IS NULL THEN 1 ELSE 0 END,
+             gateway_id = COALESCE(n.gateway_id, delivery.gateway_id), claimed_by = NULL,
+             finished_at = CASE WHEN n.final = 1 THEN $1 ELSE NULL END
+         FROM n WHERE delivery.id = n.delivery AND (
+             (n.attempt IS NULL AND delivery.state = 'claimed' AND delivery.claimed_by = $2)
+             OR (n.attempt IS NOT NULL AND delivery.state = 'handoff' AND delivery.claimed_by = $2)
+             OR (n.attempt IS NOT NULL AND delivery.state IN ('submitted', 'uncertain')
+                 AND (n.state = 'accepted' OR delivery.tries = (SELECT a.number FROM attempt a WHERE a.id = n.attempt))))
+         RETURNING delivery.id",
+    )
+});
 
-const HANDOFF: &str = concat!(
-    "UPDATE delivery SET state = 'handoff', tries = delivery.tries + 1, frozen = COALESCE(delivery.frozen, n.frozen),
-        sha256 = COALESCE(delivery.sha256, n.sha256), message_id = COALESCE(delivery.message_id, n.message_id)
-     FROM (SELECT CAST(r.value->>'delivery' AS BIGINT) AS delivery, r.value->>'frozen' AS frozen, r.value->>'sha256' AS sha256,
-                  r.value->>'message_id' AS message_id FROM json_each($1) AS r) AS n
-     WHERE delivery.id = n.delivery AND delivery.id IN (
-        SELECT d.id FROM delivery d WHERE d.id IN (SELECT CAST(CAST(q.value AS TEXT) AS BIGINT) FROM json_each($4) AS q)
-           AND d.state = 'claimed' AND d.claimed_by = $3 AND NOT ",
-    has_ended!("$3"),
-    " AND (",
-    blocked!("$2"),
-    ") IS NULL)
-     RETURNING delivery.id"
-);
+static HANDOFF: LazyLock<Sets> = LazyLock::new(|| {
+    Sets::new(
+        2,
+        &[Integer, Text, Text, Text],
+        concat!(
+            "WITH n(delivery, frozen, sha256, message_id) AS (VALUES {rows})
+             UPDATE delivery SET state = 'handoff', tries = delivery.tries + 1,
+                 frozen = COALESCE(delivery.frozen, n.frozen), sha256 = COALESCE(delivery.sha256, n.sha256),
+                 message_id = COALESCE(delivery.message_id, n.message_id)
+             FROM n WHERE delivery.id = n.delivery AND delivery.id IN (
+                 SELECT d.id FROM delivery d WHERE d.id IN (SELECT q.delivery FROM n AS q)
+                    AND d.state = 'claimed' AND d.claimed_by = $2 AND NOT ",
+            has_ended!("$2"),
+            " AND (",
+            blocked!("$1"),
+            ") IS NULL)
+             RETURNING delivery.id"
+        ),
+    )
+});
 
-const INSERT_ATTEMPTS: &str = "
-    INSERT INTO attempt (id, delivery_id, number, daemon_id, relay, state, started_at)
-    SELECT CAST(r.value->>'attempt' AS BIGINT), d.id, d.tries, $3, r.value->>'relay', 'handoff', $2
-    FROM json_each($1) AS r JOIN delivery d ON d.id = CAST(r.value->>'delivery' AS BIGINT)";
+static INSERT_ATTEMPTS: LazyLock<Sets> = LazyLock::new(|| {
+    Sets::new(
+        2,
+        &[Integer, Integer, Text],
+        "WITH n(attempt, delivery, relay) AS (VALUES {rows})
+         INSERT INTO attempt (id, delivery_id, number, daemon_id, relay, state, started_at)
+         SELECT n.attempt, d.id, d.tries, $2, n.relay, 'handoff', $1 FROM n JOIN delivery d ON d.id = n.delivery",
+    )
+});
 
 const WHY_REFUSED: &str = concat!(
     "SELECT d.id, COALESCE(CASE WHEN d.state <> 'claimed' OR d.claimed_by <> $3 THEN 'not_ours' END, ",
@@ -222,56 +241,83 @@ impl Store {
         let attempts: HashMap<i64, i64> =
             handoffs.iter().map(|handoff| handoff.delivery.0).zip(first_begun..).collect();
 
-        let finish_list = rows(&results.iter().map(finish_row).collect::<Vec<_>>())?;
-        let handoff_list = rows(&handoffs.iter().map(handoff_row).collect::<Vec<_>>())?;
-        let handoff_ids = super::words::id_list(handoffs.iter().map(|handoff| handoff.delivery.0));
+        let not_begun: Vec<_> = results.iter().filter(|finish| finish.attempt.is_none()).map(finish_row).collect();
         // Most results end a try that has begun, and most handoffs are not refused: what would
         // touch no row is not asked.
-        let have_begun = results.iter().any(|finish| finish.attempt.is_some());
-        let have_not_begun = results.iter().any(|finish| finish.attempt.is_none());
+        let ended: Vec<_> = results.iter().filter(|finish| finish.attempt.is_some()).collect();
         let (begun, refused) = transaction!(self, tx => {
-            if have_begun {
-                sqlx::query(FINISH_ATTEMPTS).bind(finish_list.clone()).bind(micros(act.at)).execute(&mut *tx).await?;
+            for ended in ended.chunks(MOST_ROWS) {
+                let (text, nulls) = FINISH_ATTEMPTS.of(ended.len());
+                let mut query = sqlx::query(text).bind(micros(act.at));
+                for finish in padded(ended, nulls) {
+                    query = query
+                        .bind(finish.and_then(|finish| finish.attempt).map(|attempt| attempt.0))
+                        .bind(finish.map(|finish| word(&finish.state)))
+                        .bind(finish.and_then(|finish| finish.code))
+                        .bind(finish.and_then(|finish| finish.enhanced.clone()))
+                        .bind(finish.and_then(|finish| finish.reply.clone()));
+                }
+                query.execute(&mut *tx).await?;
             }
-            if have_not_begun {
+            if !not_begun.is_empty() {
                 sqlx::query(INSERT_ENDED_ATTEMPTS)
-                    .bind(finish_list.clone())
+                    .bind(rows(&not_begun)?)
                     .bind(micros(act.at))
                     .bind(daemon.0)
                     .bind(first_ended)
                     .execute(&mut *tx)
                     .await?;
             }
-            if !results.is_empty() {
-                let finished = sqlx::query_scalar::<_, i64>(FINISH_DELIVERIES)
-                    .bind(finish_list)
-                    .bind(micros(act.at))
-                    .bind(daemon.0)
-                    .fetch_all(&mut *tx)
-                    .await?;
-                let took_effect = results.iter().filter(|finish| finished.contains(&finish.delivery.0));
-                let consequences: Vec<_> = took_effect.flat_map(|finish| finish.consequences.iter().cloned()).collect();
-                apply_consequences!(tx, act, &mut rest, &consequences);
+            let mut finished = Vec::new();
+            for results in results.chunks(MOST_ROWS) {
+                let (text, nulls) = FINISH_DELIVERIES.of(results.len());
+                let mut query = sqlx::query_scalar::<_, i64>(text).bind(micros(act.at)).bind(daemon.0);
+                for finish in padded(results, nulls) {
+                    query = query
+                        .bind(finish.map(|finish| finish.delivery.0))
+                        .bind(finish.and_then(|finish| finish.attempt).map(|attempt| attempt.0))
+                        .bind(finish.map(|finish| word(&finish.state)))
+                        .bind(finish.and_then(|finish| finish.reason.clone()))
+                        .bind(finish.and_then(|finish| finish.due_at).map(micros))
+                        .bind(finish.and_then(|finish| finish.not_after).map(micros))
+                        .bind(finish.and_then(|finish| finish.gateway_id.clone()))
+                        .bind(finish.map(|finish| i64::from(finish.state.delivery().is_final())));
+                }
+                finished.extend(query.fetch_all(&mut *tx).await?);
             }
+            let took_effect = results.iter().filter(|finish| finished.contains(&finish.delivery.0));
+            let consequences: Vec<_> = took_effect.flat_map(|finish| finish.consequences.iter().cloned()).collect();
+            apply_consequences!(tx, act, &mut rest, &consequences);
             let mut begun = Vec::new();
-            let mut refused = Vec::new();
-            if !handoffs.is_empty() {
-                begun = sqlx::query_scalar::<_, i64>(HANDOFF)
-                    .bind(handoff_list)
-                    .bind(micros(act.at))
-                    .bind(daemon.0)
-                    .bind(handoff_ids)
-                    .fetch_all(&mut *tx)
-                    .await?;
-                let going: Vec<_> = handoffs.iter().filter(|handoff| begun.contains(&handoff.delivery.0))
-                    .map(|handoff| json!({ "delivery": handoff.delivery, "attempt": attempts[&handoff.delivery.0], "relay": handoff.relay }))
-                    .collect();
-                sqlx::query(INSERT_ATTEMPTS).bind(rows(&going)?).bind(micros(act.at)).bind(daemon.0).execute(&mut *tx).await?;
+            for handoffs in handoffs.chunks(MOST_ROWS) {
+                let (text, nulls) = HANDOFF.of(handoffs.len());
+                let mut query = sqlx::query_scalar::<_, i64>(text).bind(micros(act.at)).bind(daemon.0);
+                for handoff in padded(handoffs, nulls) {
+                    query = query
+                        .bind(handoff.map(|handoff| handoff.delivery.0))
+                        .bind(handoff.map(|handoff| handoff.frozen.clone()))
+                        .bind(handoff.map(|handoff| handoff.sha256.clone()))
+                        .bind(handoff.map(|handoff| handoff.message_id.clone()));
+                }
+                begun.extend(query.fetch_all(&mut *tx).await?);
             }
-            if begun.len() < handoffs.len() {
-                let staying = handoffs.iter().map(|handoff| handoff.delivery.0).filter(|id| !begun.contains(id));
+            let (going, staying): (Vec<_>, Vec<_>) =
+                handoffs.iter().partition(|handoff| begun.contains(&handoff.delivery.0));
+            for going in going.chunks(MOST_ROWS) {
+                let (text, nulls) = INSERT_ATTEMPTS.of(going.len());
+                let mut query = sqlx::query(text).bind(micros(act.at)).bind(daemon.0);
+                for handoff in padded(going, nulls) {
+                    query = query
+                        .bind(handoff.map(|handoff| attempts[&handoff.delivery.0]))
+                        .bind(handoff.map(|handoff| handoff.delivery.0))
+                        .bind(handoff.map(|handoff| handoff.relay.clone()));
+                }
+                query.execute(&mut *tx).await?;
+            }
+            let mut refused = Vec::new();
+            if !staying.is_empty() {
                 refused = sqlx::query_as::<_, (i64, String)>(WHY_REFUSED)
-                    .bind(super::words::id_list(staying))
+                    .bind(super::words::id_list(staying.iter().map(|handoff| handoff.delivery.0)))
                     .bind(micros(act.at))
                     .bind(daemon.0)
                     .fetch_all(&mut *tx)
@@ -373,15 +419,7 @@ impl Store {
 
 fn finish_row(finish: &Finish) -> serde_json::Value {
     json!({
-        "delivery": finish.delivery, "attempt": finish.attempt, "relay": finish.relay, "state": word(&finish.state),
-        "code": finish.code, "enhanced": finish.enhanced, "reply": finish.reply, "reason": finish.reason,
-        "due_at": finish.due_at.map(micros), "not_after": finish.not_after.map(micros), "gateway_id": finish.gateway_id,
-        "final": i64::from(finish.state.delivery().is_final()),
-    })
-}
-
-fn handoff_row(handoff: &Handoff) -> serde_json::Value {
-    json!({
-        "delivery": handoff.delivery, "frozen": handoff.frozen, "sha256": handoff.sha256, "message_id": handoff.message_id,
+        "delivery": finish.delivery, "relay": finish.relay, "state": word(&finish.state),
+        "code": finish.code, "enhanced": finish.enhanced, "reply": finish.reply,
     })
 }

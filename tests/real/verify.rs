@@ -15,7 +15,7 @@ use outreachd::model::address::EmailAddress;
 use outreachd::model::language::Language;
 use outreachd::render::{Letter, ListId, MailHead, Renderer, Subject, TemplateSet, Unsubscribe, email, sign};
 use outreachd::transport::Verdict;
-use outreachd::transport::smtp::{Connector, Envelope};
+use outreachd::transport::smtp::{Connector, Envelope, Message};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -169,6 +169,9 @@ fn dkimpy_takes_every_letter_of_the_starter_and_none_that_was_touched() {
     }
     let mail = letter(&renderer(false), LETTERS[0], Language::Sv, to, false, &[&rsa], now);
     assert_eq!(verified(folder.path(), &mail, &keys), ["rsa-sha256 True"]);
+    let mail = letter(&renderer(false), LETTERS[0], Language::Sv, "åsa.ek@granvik.example", false, &keys, now);
+    assert!(!mail.is_ascii(), "RFC 6532: her address stands in To as it is");
+    assert_eq!(verified(folder.path(), &mail, &keys), BOTH);
     let mail = letter(&renderer(false), LETTERS[1], Language::Sv, to, true, &keys, now);
     let text = String::from_utf8(mail).expect("a mail is ASCII");
     for (from, into) in [
@@ -205,7 +208,8 @@ async fn signatures_hold_behind_postfix() {
         let (from, size) = ("outreach@fyrljus.example", bytes.len());
         let envelope = Envelope { from, to: &to, size, eight_bit: false, envid: None };
         session.begin(&envelope).await.expect("Postfix takes the recipient");
-        let verdict = session.body(&bytes).await;
+        let message = Message::check(&bytes).expect("the letter may leave");
+        let verdict = session.body(&message).await;
         assert!(matches!(verdict, Verdict::Accepted(_)), "{verdict:?}");
         session.quit().await;
         let landed = landed(&mail, &to);

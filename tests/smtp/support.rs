@@ -8,7 +8,7 @@ use std::sync::Arc;
 use outreachd::config::{Relay, SecretRef, Timeouts, Tls};
 use outreachd::demo::mail_server::{Answer, Facts, MailServer, Options, Stage};
 use outreachd::transport::Verdict;
-use outreachd::transport::smtp::{ConnectError, Connector, Envelope, Session, has_eight_bits};
+use outreachd::transport::smtp::{ConnectError, Connector, Envelope, Message, Session};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
 use rustls::ServerConfig;
 use tempfile::{NamedTempFile, TempPath};
@@ -27,7 +27,7 @@ pub fn envelope<'a>(to: &'a str, message: &[u8]) -> Envelope<'a> {
         from: "ut+42@fyrljus.example",
         to,
         size: message.len(),
-        eight_bit: has_eight_bits(message),
+        eight_bit: !message.is_ascii(),
         envid: Some("attempt-42"),
     }
 }
@@ -91,8 +91,12 @@ pub async fn server_that(stage: Stage, answer: Answer) -> MailServer {
 
 /// One whole transaction.
 pub async fn send(session: &mut Session, to: &str, message: &[u8]) -> Verdict {
+    let checked = match Message::check(message) {
+        Ok(checked) => checked,
+        Err(verdict) => return verdict,
+    };
     match session.begin(&envelope(to, message)).await {
-        Ok(()) => session.body(message).await,
+        Ok(()) => session.body(&checked).await,
         Err(verdict) => verdict,
     }
 }

@@ -10,5 +10,6 @@ pub mod daemon;
 pub mod databases;
 pub mod gate;
 pub mod identity;
+pub mod names;
 pub mod proxy;
 pub mod services;

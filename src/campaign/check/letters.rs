@@ -160,7 +160,8 @@ impl<'a> Rendering<'a> {
 
     fn render(&self, round: &Round<'_>, client: &Client) -> Vec<Gap> {
         let campaign = &round.file.campaign;
-        let data = merge::data(client, round.sender, &self.config.company, campaign, &round.opt_out);
+        let data =
+            merge::data(self.renderer.numbers(), client, round.sender, &self.config.company, campaign, &round.opt_out);
         let mut gaps = Vec::new();
         for letter in &round.letters {
             let language = merge::language(self.renderer, letter.template, client, campaign);

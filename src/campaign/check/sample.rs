@@ -21,7 +21,8 @@ pub(super) fn mistakes(file: &CampaignFile, files: &Files, config: &Config, rend
     // A sender that is not there is told by itself; its letters are looked at all the same.
     let sender = words::sender_of(&file.campaign, config).or(config.senders.first());
     let Some(sender) = sender else { return Vec::new() };
-    let mut data = merge::data(&nobody(), sender, &config.company, &file.campaign, "https://out.example/u/x");
+    let mut data =
+        merge::data(renderer.numbers(), &nobody(), sender, &config.company, &file.campaign, "https://out.example/u/x");
     fill(&mut data);
     let mut found = Vec::new();
     let own = file.campaign.language;

@@ -14,8 +14,8 @@ use futures_util::future::join_all;
 use crate::config::dkim::DkimKey;
 use crate::config::{Config, Dkim, is_aligned};
 
-use super::names::{Names, Records};
 use super::{Check, Finding};
+use crate::dns::{Names, Records};
 
 /// Looks each domain up.
 pub(super) async fn examine(config: &Config, resolver: Option<SocketAddr>) -> Vec<Check> {

@@ -2,6 +2,8 @@
 //!
 //! It unfolds and keeps; what a field means is the reader's.
 
+use unicode_normalization::char::is_combining_mark;
+
 use crate::model::text::tame;
 
 /// Fields in their order, names in lower case.
@@ -100,10 +102,30 @@ fn is_name(name: &str) -> bool {
 /// The address in a typed value (`rfc822; a@b.example`), with RFC 3461 xtext undone.
 pub(super) fn typed_address(value: &str) -> Option<String> {
     let (kind, rest) = value.split_once(';').unwrap_or(("", value));
+    if kind.trim().eq_ignore_ascii_case("utf-8") {
+        return address_in(&decode_unitext(rest.trim()));
+    }
     let found = address_in(rest.trim())?;
     // xtext escapes `+` and `=`; only where the type says rfc822 and it decodes to an address.
     let decoded = if kind.trim().eq_ignore_ascii_case("rfc822") { decode_xtext(&found) } else { found };
     address_in(&decoded)
+}
+
+/// Undoes the `\x{2B}` of RFC 6533 3.
+fn decode_unitext(text: &str) -> String {
+    let mut parts = text.split("\\x{");
+    let mut decoded = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let coded = part.split_once('}').filter(|(hex, _)| hex.len() <= 6);
+        match coded.and_then(|(hex, rest)| Some((char::from_u32(u32::from_str_radix(hex, 16).ok()?)?, rest))) {
+            Some((c, rest)) => {
+                decoded.push(c);
+                decoded.push_str(rest);
+            }
+            None => decoded.push_str(part),
+        }
+    }
+    decoded
 }
 
 fn decode_xtext(text: &str) -> String {
@@ -153,7 +175,7 @@ fn char_len(text: &str, at: usize) -> usize {
 }
 
 fn is_local(c: char) -> bool {
-    c.is_alphanumeric() || "!#$%&'*+-/=?^_{|}~.`".contains(c)
+    c.is_alphanumeric() || is_combining_mark(c) || "!#$%&'*+-/=?^_{|}~.`".contains(c)
 }
 
 #[cfg(test)]
@@ -174,5 +196,7 @@ mod tests {
         assert_eq!(typed_address("rfc822;a+2Bb@c.example").as_deref(), Some("a+b@c.example"));
         assert_eq!(typed_address("<a@b.example>:").as_deref(), Some("a@b.example"));
         assert_eq!(typed_address("rfc822; |/usr/bin/procmail"), None);
+        assert_eq!(typed_address("utf-8;åsa\\x{2B}x@Granvik.example").as_deref(), Some("åsa+x@granvik.example"));
+        assert_eq!(typed_address("utf-8; a\u{30a}sa@c.example").as_deref(), Some("a\u{30a}sa@c.example"));
     }
 }

@@ -20,7 +20,7 @@ pub struct Envelope<'a> {
     pub to: &'a str,
     /// Bytes of the message.
     pub size: usize,
-    /// The message has bytes over 127; see [`super::has_eight_bits`].
+    /// The message has bytes over 127; see [`super::Message::has_eight_bits`].
     pub eight_bit: bool,
     /// What a delivery status notification shall quote (the attempt's id), where DSN is offered.
     pub envid: Option<&'a str>,
@@ -47,7 +47,7 @@ impl Envelope<'_> {
     pub(super) fn commands(&self, offers: &Offers) -> Result<[(Step, String); 3], Verdict> {
         let from = if self.from.is_empty() { String::new() } else { wire_form(self.from, SENDER)? };
         let to = wire_form(self.to, RECIPIENT)?;
-        // RFC 6531 3.4: it is the addresses that need it; our headers are ASCII.
+        // RFC 6531 3.4: it is the addresses that need it; our headers hold no others.
         let international = !from.is_ascii() || !to.is_ascii();
         self.check(offers, international)?;
         let mut mail = format!("MAIL FROM:<{from}>");

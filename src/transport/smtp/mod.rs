@@ -38,7 +38,7 @@ mod timers;
 mod tls;
 mod wire;
 
-pub use body::{check_message, has_eight_bits};
+pub use body::Message;
 pub use connect::Connector;
 pub use envelope::Envelope;
 pub use error::{ConnectError, SetupError};

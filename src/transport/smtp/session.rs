@@ -19,7 +19,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::transport::{Reply, Verdict};
 
-use super::body;
+use super::body::{DOT, Message};
 use super::envelope::{Envelope, Step};
 use super::offers::Offers;
 use super::timers::Timers;
@@ -134,16 +134,12 @@ impl Session {
     /// is `NotSent`, because a message without its end must be discarded (RFC 5321
     /// 4.1.1.10), and only a lost answer is `Uncertain`. A caller that drops this
     /// future must take the message for uncertain.
-    pub async fn body(&mut self, message: &[u8]) -> Verdict {
+    pub async fn body(&mut self, message: &Message<'_>) -> Verdict {
         if self.state != State::Open {
             return Verdict::NotSent("no transaction is open".to_owned());
         }
         self.state = State::Lost;
-        let stuffed = match body::stuff(message) {
-            Ok(stuffed) => stuffed,
-            Err(verdict) => return verdict,
-        };
-        if let Err(verdict) = self.send_to_the_dot(&stuffed).await {
+        if let Err(verdict) = self.send_to_the_dot(message.stuffed()).await {
             return verdict;
         }
         match self.wire.read_reply(self.timers.dot).await {
@@ -158,7 +154,7 @@ impl Session {
         if !self.wire.is_quiet().await {
             return Err(Verdict::NotSent("the relay broke off before the end of the message".to_owned()));
         }
-        self.wire.send(body::DOT, self.timers.block).await.map_err(lost)
+        self.wire.send(DOT, self.timers.block).await.map_err(lost)
     }
 
     fn conclude(&mut self, reply: Reply) -> Verdict {

@@ -1,6 +1,10 @@
 //! DNS records, asked of the system's resolver or of another; nothing is judged here.
+//!
+//! What is found goes to `doctor`, which judges our own domains, and to `providers`, which
+//! looks who takes the mail of others. It never waits long, and nothing waits for it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
@@ -9,21 +13,23 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use tokio::time::timeout;
 
-use super::PATIENCE;
+/// How long one question may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the resolver said; an empty list is a name without such a record.
-pub(super) type Records = Result<Vec<String>, NoAnswer>;
+pub type Records = Result<Vec<String>, NoAnswer>;
 
 /// Nobody answered, so nothing is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NoAnswer;
+pub struct NoAnswer;
 
 /// Asks one resolver.
-pub(super) struct Names(Option<TokioResolver>);
+#[derive(Clone)]
+pub struct Names(Option<TokioResolver>);
 
 impl Names {
     /// The resolver at this address, or the system's.
-    pub(super) fn of(resolver: Option<SocketAddr>) -> Self {
+    pub fn of(resolver: Option<SocketAddr>) -> Self {
         let builder = match resolver {
             None => TokioResolver::builder_tokio().ok(),
             Some(at) => Some(TokioResolver::builder_with_config(only(at), TokioRuntimeProvider::default())),
@@ -32,16 +38,49 @@ impl Names {
     }
 
     /// The hosts that take a domain's mail.
-    pub(super) async fn mx(&self, domain: &str) -> Records {
+    ///
+    /// # Errors
+    /// Nobody answered.
+    pub async fn mx(&self, domain: &str) -> Records {
         self.ask(domain, RecordType::MX).await
     }
 
+    /// Of the hosts that take a domain's mail those that are asked first, in lower case and
+    /// without the last dot; none where the domain has no such record.
+    ///
+    /// # Errors
+    /// Nobody answered.
+    pub async fn first_mx(&self, domain: &str) -> Result<Vec<String>, NoAnswer> {
+        let found = self.look_up(domain, RecordType::MX, |data| match data {
+            RData::MX(mx) => Some((mx.preference, mx.exchange.to_string())),
+            _ => None,
+        });
+        let found = found.await?;
+        let first = found.iter().map(|(preference, _)| *preference).min();
+        let firsts = found.into_iter().filter(|(preference, _)| Some(*preference) == first);
+        let mut hosts: Vec<_> = firsts.map(|(_, host)| host.trim_end_matches('.').to_lowercase()).collect();
+        hosts.sort();
+        Ok(hosts)
+    }
+
     /// The texts of a name.
-    pub(super) async fn txt(&self, name: &str) -> Records {
+    ///
+    /// # Errors
+    /// Nobody answered.
+    pub async fn txt(&self, name: &str) -> Records {
         self.ask(name, RecordType::TXT).await
     }
 
     async fn ask(&self, name: &str, kind: RecordType) -> Records {
+        self.look_up(name, kind, read).await
+    }
+
+    async fn look_up<T>(
+        &self,
+        name: &str,
+        kind: RecordType,
+        read: impl Fn(&RData) -> Option<T>,
+    ) -> Result<Vec<T>, NoAnswer> {
         let resolver = self.0.as_ref().ok_or(NoAnswer)?;
         // The dot keeps the machine's own search domains out of it.
         match timeout(PATIENCE, resolver.lookup(format!("{name}."), kind)).await {
@@ -49,6 +88,12 @@ impl Names {
             Ok(Err(error)) if is_empty(&error) => Ok(Vec::new()),
             Ok(Err(_)) | Err(_) => Err(NoAnswer),
         }
+    }
+}
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Names({})", if self.0.is_some() { "a resolver" } else { "none" })
     }
 }
 
