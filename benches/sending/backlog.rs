@@ -141,7 +141,7 @@ fn copy(table: &str, columns: &[String], differs: &[(&str, &str)], copies: i64) 
 
 /// One client whose letter is due, by the stages themselves.
 async fn model(store: &Store) -> Result<()> {
-    let (now, config) = (Clock::System.now(), configuration(25, 1));
+    let (now, config) = (Clock::System.now(), configuration(25, 1, None));
     let act = Act::stage("bench", now);
     let consent =
         ConsentRecord { channel: "email".into(), basis: "consent".into(), evidence: "fair".into(), given_at: 0 };
