@@ -53,15 +53,20 @@ pub struct Job<'a> {
 pub async fn work(job: Job<'_>) -> Result<()> {
     let (store, clock) = (Store::open(job.url, Migration::Refuse).await?, Clock::System);
     let daemon = store.register_daemon(clock.now()).await?;
-    let config = backlog::configuration(job.port, job.sessions, job.keys.map(Path::new));
-    let keys = TokenKeys::new(vec![(1, vec![7; 32])]);
-    let deliver = Deliver::new(store.clone(), config, keys, clock.clone(), daemon, CancellationToken::new())?;
-    let mut warm = 0;
+    let keys = || TokenKeys::new(vec![(1, vec![7; 32])]);
+    let deliver = |sessions| {
+        let config = backlog::configuration(job.port, sessions, job.keys.map(Path::new));
+        Deliver::new(store.clone(), config, keys(), clock.clone(), daemon, CancellationToken::new())
+    };
+    // With few sessions, for a turn's letters are so many a session.
+    let (warming, mut warm) = (deliver(job.sessions.min(2))?, 0);
     while warm < job.warm_up {
-        let done = deliver.turn(clock.now()).await?.done;
+        let done = warming.turn(clock.now()).await?.done;
         ensure!(done > 0, "too few letters to warm up");
         warm += done;
     }
+    warming.close().await;
+    let deliver = deliver(job.sessions)?;
     println!("ready");
     std::io::stdin().lock().read_line(&mut String::new())?;
     let (mut sent, mut early_kb, cpu_before) = (0, 0, cpu_ms()?);
