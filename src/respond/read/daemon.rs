@@ -27,7 +27,7 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
     let failure = if told.is_some() { None } else { sign.failure_in(notice, returns) };
     let delayed = DELAYS.is_match(notice) || DELAYS.is_match(mail.subject());
     let waits = delayed && sign == Sign::Daemon;
-    if !named && failure.is_none() && !waits && told.is_none() {
+    if !named && failure.is_none() && !waits && told.is_none() && !sign.suffices(mail) {
         return None;
     }
     let delayed = delayed && !GIVEN_UP.is_match(notice);
@@ -64,10 +64,11 @@ pub(super) fn read(mail: &Mail<'_>) -> Option<Vec<Finding>> {
 /// Each failed recipient with the words about it; one of nobody where none is named.
 fn failures<'a>(mail: &Mail<'_>, notice: &'a str, told: Option<&Told<'a>>) -> Vec<(Option<String>, &'a str)> {
     let by_header = mail.headers.value("x-failed-recipients").is_some();
-    if let Some(told) = told.filter(|_| !by_header) {
+    if let Some(told) = told.filter(|told| !by_header && !told.recipients.is_empty()) {
         return told.recipients.iter().map(|(address, said)| (Some(address.clone()), *said)).collect();
     }
-    let named = failed_recipients(mail);
+    let header_alone = told.is_some_and(|told| told.recipients.is_empty()) && !by_header;
+    let named = if header_alone { vec![] } else { failed_recipients(mail) };
     if named.is_empty() {
         return vec![(None, notice)];
     }
@@ -101,6 +102,11 @@ fn sign_of(mail: &Mail<'_>) -> Option<Sign> {
 }
 
 impl Sign {
+    /// A daemon's mail with a subject of failure that names somebody needs no more words.
+    fn suffices(self, mail: &Mail<'_>) -> bool {
+        self == Self::Daemon && SUBJECTS.is_match(mail.subject()) && !failed_recipients(mail).is_empty()
+    }
+
     /// The words of failure that count beside this sign, in a mail that returns ours or not. "She no longer works here" is
     /// a bounce from a daemon alone; an absence may say "konnte nicht".
     fn failure_in(self, notice: &str, returns: bool) -> Option<Match<'_>> {
@@ -139,11 +145,24 @@ pub(super) fn notice(body: &str) -> &str {
     let body = &body[..body.floor_char_boundary(64 << 10)];
     let end = RETURNED.find(body).map_or(body.len(), |found| found.start());
     // Lines that look like mail headers begin a returned message without a mark.
-    let end = HEADERS.find(&body[..end]).map_or(end, |found| found.start());
+    let end = HEADERS.find(&body[..end]).map_or(end, |found| head_of(body, found.start()));
     match body[..end].trim().is_empty() {
         true => &body[..body.floor_char_boundary(4_000)],
         false => &body[..body.floor_char_boundary(end.min(16_000))],
     }
+}
+
+/// Where the header begins of which a line begins at `at`.
+fn head_of(body: &str, at: usize) -> usize {
+    let mut from = at;
+    while let Some(above) = body[..from].strip_suffix('\n') {
+        let line_from = above.rfind('\n').map_or(0, |i| i + 1);
+        if !HEADER.is_match(&above[line_from..]) {
+            break;
+        }
+        from = line_from;
+    }
+    from
 }
 
 /// The recipients a notice says it failed for: by header, by their place at the
@@ -241,7 +260,7 @@ static SUBJECTS: LazyLock<RegexSet> = LazyLock::new(|| {
         r"(?i)delivery (?:status|fail|has failed|error|problem|notification|report|delay|incomplete|unsuccessful|to)",
         r"(?i)failure notice|failed (?:mail|delivery|message)|mail (?:error|failure|system error)|returned (?:to sender|message)|bounced",
         r"(?i)could ?n.t be delivered|could not be delivered|user unknown|unknown (?:user|address)|message (?:not|status|delay)",
-        r"(?i)^warning: |nondeliverable|delayed mail|considered unsolicited|mailbox (?:full|unavailable)|quota",
+        r"(?i)^warning: |error sending (?:your )?(?:mail|message)|nondeliverable|delayed mail|considered unsolicited|mailbox (?:full|unavailable)|quota",
         r"(?i)oleverbar|kunde inte levereras|kan inte levereras|ej levererat|har inte levererats|leveransfel",
         r"(?i)unzustellbar|nicht zugestellt|zustellung|fehlgeschlagen|non remis|échec|non distribu|impossible de remettre",
         r"(?i)no se (?:puede|pudo) entregar|no entregado|ikke leveret|kunne ikke leveres|onbestelbaar|mancata consegna",
@@ -257,19 +276,26 @@ static DAEMONS: LazyLock<Regex> = LazyLock::new(|| {
 /// What a returned message stands behind.
 static RETURNED: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?im)^[ \t>|]*(?:[-_=*+]{2,} ?(?:below this line is a copy|this is a copy|original message|original header|returned message|unsent message|undelivered message|the header of|message header|failed message|forwarded message|start of returned|headers? follow|full message|the body of|transcript of original|included is a copy|returned mail|message body|ursprungligt|ursprüngliche)|(?:the )?original message (?:follows|was|header|text|is)?[^\n]{0,40}:?[ \t\r]*$|(?:a copy of the|the (?:first|beginning of the)|here (?:is|are) the) [^\n]{0,40}(?:message|headers?)|(?:unsent|undelivered|returned|attached) message (?:follows|below)|(?:message|your) (?:headers?|message) (?:follows?|is returned)\b[^\n]{0,60}[:.][ \t\r]*$|original mail as follows|--- (?:enclosed are|undelivered)|[^\n]{0,60}original message headers?[^\n]{0,40}$|included below)",
+        r"(?im)^[ \t>|]*(?:[-_=*+]{2,} ?(?:below (?:this|the next) line|this is a copy|message text follows|failed mail\b|original message|original header|returned message|unsent message|undelivered message|the header of|message header|failed message|forwarded message|start of returned|headers? follow|full message|the body of|transcript of original|included is a copy|returned mail|message body|ursprungligt|ursprüngliche)|(?:the )?original message (?:follows|was|header|text|is)?[^\n]{0,40}:?[ \t\r]*$|(?:a copy of the|the (?:first|beginning of the)|here (?:is|are) the) [^\n]{0,40}(?:message|headers?)|(?:unsent|undelivered|returned|attached) message (?:follows|below)|(?:message|your) (?:headers?|message) (?:follows?|is returned)\b[^\n]{0,60}[:.][ \t\r]*$|original mail as follows|here is your returned (?:mail|message)|(?:included|enclosed|attached) is a copy of|--- (?:enclosed are|undelivered)|[^\n]{0,60}original message headers?[^\n]{0,40}$|included below)",
     )
 });
 
-/// Two header lines of a mail in a row.
+/// Two header lines of a mail in a row, one of which no notice has for itself.
 static HEADERS: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?m)^[ \t>|]*(?:Received|Return-Path): [^\n]*\n(?:[ \t>|]+[^\n]*\n)*[ \t>|]*[A-Z][A-Za-z-]{1,30}: ")
+    expression(
+        r"(?m)^[ \t>|]*(?:Received|Return-[Pp]ath|Message-I[Dd]|MIME-Version|Mime-Version|DKIM-Signature|X-Mailer|Delivered-To): ?[^\n]*\n(?:[ \t>|]+[^\n]*\n)*[ \t>|]*[A-Z][A-Za-z-]{1,30}: ?",
+    )
+});
+
+/// A header line that may stand above those.
+static HEADER: LazyLock<Regex> = LazyLock::new(|| {
+    expression(r"(?i)^[ \t>|]*(?:from|to|cc|subject|date|sender|reply-to|content-[a-z-]+|x-[a-z-]+): ?")
 });
 
 /// Words of failure.
 static FAILURES: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)undeliver|error deliver|lookup failure|aborted after|invalid final delivery|encountered an error|failed mail|not recognized|not (?:be )?(?:able to )?deliver|non.?deliver|deliver[a-z]* (?:[a-z]+ ){0,6}(?:failed|failure|error|aborted|impossible|unsuccessful|delayed)|unable to (?:deliver|send|relay|transfer)|(?:failed|failure) (?:[a-z]+ ){0,4}(?:deliver|recipient|address)|could ?n[o']?.?t (?:be )?(?:delivered|deliver|reach|send|transfer)|cannot (?:be )?(?:deliver|send)|can't (?:be )?deliver|did not reach|didn't reach|fatal error|permanent (?:error|failure)|wasn't able to deliver|unknown (?:user|recipient|local|address|host|account)|(?:user|recipient|address|mailbox|account|host|domain)(?: is| was| name)? ?(?:unknown|not found|not exist|full|disabled|inactive|unavailable|rejected|invalid)|did not (?:exactly )?match|no such (?:user|recipient|mailbox|address|domain|account|person|local)|does(?: not|n't) exist|mailbox (?:is )?(?:currently )?full|over ?quota|quota exceeded|exceed[a-z]* (?:[a-z]+ ){0,3}(?:quota|size|limit|storage)|return(?:ed|ing) (?:[a-z]+ ){0,4}(?:message|mail|sender)|message (?:[a-z]+ ){0,5}(?:rejected|refused|bounced|blocked|returned|delayed)|was (?:rejected|refused|not delivered)|invalid (?:recipient|user|address|mailbox)|not listed in|undisclosed failure|\b5[05]\d[ -][^\n]{3}|\b5\.\d\.\d|mail system error|still (?:trying|being retried)|kunde inte levereras|kan inte levereras|inte nått|nicht (?:zugestellt|ausgeliefert|erreicht)|konnte nicht (?:zugestellt|übermittelt)|pas pu être (?:remis|distribué|livré|envoyé)|no se (?:ha )?(?:podido|pudo) entregar|kunne ikke leveres",
+        r"(?i)undeliver|error deliver|lookup failure|aborted after|invalid final delivery|encountered an error|failed mail|not recognized|not (?:be )?(?:able to )?deliver|non.?deliver|deliver[a-z]* (?:[a-z]+ ){0,6}(?:failed|failure|error|aborted|impossible|unsuccessful|delayed)|unable to (?:deliver|send|relay|transfer)|(?:failed|failure) (?:[a-z]+ ){0,4}(?:deliver|recipient|address)|could ?n[o']?.?t (?:be )?(?:delivered|deliver|reach|send|transfer)|cannot (?:be )?(?:deliver|send)|can't (?:be )?deliver|did not reach|didn't reach|fatal error|permanent (?:error|failure)|wasn't able to deliver|unknown (?:user|recipient|local|address|host|account)|(?:user|recipient|address|mailbox|account|host|domain)(?: is| was| name)? ?(?:unknown|not found|not exist|full|disabled|inactive|unavailable|rejected|invalid)|did not (?:exactly )?match|(?:could ?n.t|could not|was ?n.t) (?:be )?found|no valid recipient|no such (?:user|recipient|mailbox|address|domain|account|person|local)|does(?: not|n't) exist|mailbox (?:is )?(?:currently )?full|over ?quota|quota exceeded|exceed[a-z]* (?:[a-z]+ ){0,3}(?:quota|size|limit|storage)|return(?:ed|ing) (?:[a-z]+ ){0,4}(?:message|mail|sender)|message (?:[a-z]+ ){0,5}(?:rejected|refused|bounced|blocked|returned|delayed)|was (?:rejected|refused|not delivered)|invalid (?:recipient|user|address|mailbox)|not listed in|undisclosed failure|\b5[05]\d[ -][^\n]{3}|\b5\.\d\.\d|mail system error|still (?:trying|being retried)|kunde inte levereras|kan inte levereras|inte nått|nicht (?:zugestellt|ausgeliefert|erreicht)|konnte nicht (?:zugestellt|übermittelt)|pas pu être (?:remis|distribué|livré|envoyé)|no se (?:ha )?(?:podido|pudo) entregar|kunne ikke leveres",
     )
 });
 

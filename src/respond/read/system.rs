@@ -25,7 +25,7 @@ struct Form {
     mark: String,
     begins: Option<String>,
     ends: Option<String>,
-    recipient: String,
+    recipient: Option<String>,
     said: Option<String>,
     means: Option<Bounce>,
     #[serde(default)]
@@ -51,7 +51,7 @@ struct System {
 struct Expressions {
     begins: Option<Regex>,
     ends: Option<Regex>,
-    recipient: Regex,
+    recipient: Option<Regex>,
     said: Option<Regex>,
 }
 
@@ -79,7 +79,7 @@ impl Expressions {
         Self {
             begins: form.begins.as_deref().map(expression),
             ends: form.ends.as_deref().map(expression),
-            recipient: expression(&form.recipient),
+            recipient: form.recipient.as_deref().map(expression),
             said: form.said.as_deref().map(expression),
         }
     }
@@ -94,7 +94,8 @@ pub(super) struct Told<'a> {
     pub(super) means: Option<Bounce>,
     /// The byte of the notice at which the first recipient stands.
     pub(super) at: usize,
-    /// Each failed recipient and what the server said about it.
+    /// Each failed recipient and what the server said about it; none where only a
+    /// header of the mail names them.
     pub(super) recipients: Vec<(String, &'a str)>,
 }
 
@@ -113,8 +114,10 @@ impl System {
         let our = self.expressions();
         let from = our.begins.as_ref().map_or(Some(0), |begins| Some(begins.find(notice)?.end()))?;
         let end = our.ends.as_ref().and_then(|ends| ends.find_at(notice, from)).map_or(notice.len(), |m| m.start());
-        let places: Vec<(usize, usize, String)> = our
-            .recipient
+        let Some(recipient) = &our.recipient else {
+            return Some(Told { system: &self.form.id, means: self.form.means, at: from, recipients: vec![] });
+        };
+        let places: Vec<(usize, usize, String)> = recipient
             .captures_iter(&notice[from..end])
             .filter_map(|found| place(&found))
             .map(|(start, stop, address)| (from + start, from + stop, address))
@@ -192,7 +195,11 @@ mod tests {
         assert_eq!(ids.len(), all.systems.len(), "an id stands twice");
         assert_eq!(all.marks.len(), all.systems.len());
         assert!(
-            all.systems.iter().all(|system| system.expressions().recipient.captures_len() > 1),
+            all.systems.iter().all(|system| system
+                .expressions()
+                .recipient
+                .as_ref()
+                .is_none_or(|r| r.captures_len() > 1)),
             "a group names the address"
         );
     }
