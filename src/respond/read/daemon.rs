@@ -276,7 +276,7 @@ static DAEMONS: LazyLock<Regex> = LazyLock::new(|| {
 /// What a returned message stands behind.
 static RETURNED: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?im)^[ \t>|]*(?:[-_=*+]{2,} ?(?:below (?:this|the next) line|this is a copy|message text follows|failed mail\b|original message|original header|returned message|unsent message|undelivered message|the header of|message header|failed message|forwarded message|start of returned|headers? follow|full message|the body of|transcript of original|included is a copy|returned mail|message body|ursprungligt|ursprüngliche)|(?:the )?original message (?:follows|was|header|text|is)?[^\n]{0,40}:?[ \t\r]*$|(?:a copy of the|the (?:first|beginning of the)|here (?:is|are) the) [^\n]{0,40}(?:message|headers?)|(?:unsent|undelivered|returned|attached) message (?:follows|below)|(?:message|your) (?:headers?|message) (?:follows?|is returned)\b[^\n]{0,60}[:.][ \t\r]*$|original mail as follows|here is your returned (?:mail|message)|(?:included|enclosed|attached) is a copy of|--- (?:enclosed are|undelivered)|[^\n]{0,60}original message headers?[^\n]{0,40}$|included below)",
+        r"(?im)^[ \t>|]*(?:[-_=*+]{2,} ?(?:below (?:this|the next) line|this is a copy|message text follows|failed mail(?-u:\b)|original message|original header|returned message|unsent message|undelivered message|the header of|message header|failed message|forwarded message|start of returned|headers? follow|full message|the body of|transcript of original|included is a copy|returned mail|message body|ursprungligt|ursprüngliche)|(?:the )?original message (?:follows|was|header|text|is)?[^\n]{0,40}:?[ \t\r]*$|(?:a copy of the|the (?:first|beginning of the)|here (?:is|are) the) [^\n]{0,40}(?:message|headers?)|(?:unsent|undelivered|returned|attached) message (?:follows|below)|(?:message|your) (?:headers?|message) (?:follows?|is returned)(?-u:\b)[^\n]{0,60}[:.][ \t\r]*$|original mail as follows|here is your returned (?:mail|message)|(?:included|enclosed|attached) is a copy of|--- (?:enclosed are|undelivered)|[^\n]{0,60}original message headers?[^\n]{0,40}$|included below)",
     )
 });
 
@@ -295,7 +295,7 @@ static HEADER: LazyLock<Regex> = LazyLock::new(|| {
 /// Words of failure.
 static FAILURES: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)undeliver|error deliver|lookup failure|aborted after|invalid final delivery|encountered an error|failed mail|not recognized|not (?:be )?(?:able to )?deliver|non.?deliver|deliver[a-z]* (?:[a-z]+ ){0,6}(?:failed|failure|error|aborted|impossible|unsuccessful|delayed)|unable to (?:deliver|send|relay|transfer)|(?:failed|failure) (?:[a-z]+ ){0,4}(?:deliver|recipient|address)|could ?n[o']?.?t (?:be )?(?:delivered|deliver|reach|send|transfer)|cannot (?:be )?(?:deliver|send)|can't (?:be )?deliver|did not reach|didn't reach|fatal error|permanent (?:error|failure)|wasn't able to deliver|unknown (?:user|recipient|local|address|host|account)|(?:user|recipient|address|mailbox|account|host|domain)(?: is| was| name)? ?(?:unknown|not found|not exist|full|disabled|inactive|unavailable|rejected|invalid)|did not (?:exactly )?match|(?:could ?n.t|could not|was ?n.t) (?:be )?found|no valid recipient|no such (?:user|recipient|mailbox|address|domain|account|person|local)|does(?: not|n't) exist|mailbox (?:is )?(?:currently )?full|over ?quota|quota exceeded|exceed[a-z]* (?:[a-z]+ ){0,3}(?:quota|size|limit|storage)|return(?:ed|ing) (?:[a-z]+ ){0,4}(?:message|mail|sender)|message (?:[a-z]+ ){0,5}(?:rejected|refused|bounced|blocked|returned|delayed)|was (?:rejected|refused|not delivered)|invalid (?:recipient|user|address|mailbox)|not listed in|undisclosed failure|\b5[05]\d[ -][^\n]{3}|\b5\.\d\.\d|mail system error|still (?:trying|being retried)|kunde inte levereras|kan inte levereras|inte nått|nicht (?:zugestellt|ausgeliefert|erreicht)|konnte nicht (?:zugestellt|übermittelt)|pas pu être (?:remis|distribué|livré|envoyé)|no se (?:ha )?(?:podido|pudo) entregar|kunne ikke leveres",
+        r"(?i)undeliver|error deliver|lookup failure|aborted after|invalid final delivery|encountered an error|failed mail|not recognized|not (?:be )?(?:able to )?deliver|non.?deliver|deliver[a-z]* (?:[a-z]+ ){0,6}(?:failed|failure|error|aborted|impossible|unsuccessful|delayed)|unable to (?:deliver|send|relay|transfer)|(?:failed|failure) (?:[a-z]+ ){0,4}(?:deliver|recipient|address)|could ?n[o']?.?t (?:be )?(?:delivered|deliver|reach|send|transfer)|cannot (?:be )?(?:deliver|send)|can't (?:be )?deliver|did not reach|didn't reach|fatal error|permanent (?:error|failure)|wasn't able to deliver|unknown (?:user|recipient|local|address|host|account)|(?:user|recipient|address|mailbox|account|host|domain)(?: is| was| name)? ?(?:unknown|not found|not exist|full|disabled|inactive|unavailable|rejected|invalid)|did not (?:exactly )?match|(?:could ?n.t|could not|was ?n.t) (?:be )?found|no valid recipient|no such (?:user|recipient|mailbox|address|domain|account|person|local)|does(?: not|n't) exist|mailbox (?:is )?(?:currently )?full|over ?quota|quota exceeded|exceed[a-z]* (?:[a-z]+ ){0,3}(?:quota|size|limit|storage)|return(?:ed|ing) (?:[a-z]+ ){0,4}(?:message|mail|sender)|message (?:[a-z]+ ){0,5}(?:rejected|refused|bounced|blocked|returned|delayed)|was (?:rejected|refused|not delivered)|invalid (?:recipient|user|address|mailbox)|not listed in|undisclosed failure|(?-u:\b)5[05]\d[ -][^\n]{3}|(?-u:\b)5\.\d\.\d|mail system error|still (?:trying|being retried)|kunde inte levereras|kan inte levereras|inte nått|nicht (?:zugestellt|ausgeliefert|erreicht)|konnte nicht (?:zugestellt|übermittelt)|pas pu être (?:remis|distribué|livré|envoyé)|no se (?:ha )?(?:podido|pudo) entregar|kunne ikke leveres",
     )
 });
 
@@ -309,7 +309,7 @@ static HINTS: LazyLock<Regex> = LazyLock::new(|| {
 /// The SMTP command that was answered was DATA.
 static AFTER_DATA: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)after end of data|reply to (?:the )?(?:end of )?DATA|SMTP command[: \t\r]*\n[ \t]*DATA\b|command: DATA\b",
+        r"(?i)after end of data|reply to (?:the )?(?:end of )?DATA|SMTP command[: \t\r]*\n[ \t]*DATA(?-u:\b)|command: DATA(?-u:\b)",
     )
 });
 
@@ -340,7 +340,7 @@ static PLACES: LazyLock<Regex> = LazyLock::new(|| {
 /// What says that the address behind it is a sender or someone to write to.
 static SENDERS: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)(?:\bfrom|sender|reply.to|mail from|return.path|contact|help|support|write to|e-?mail to|message.id|by|in-reply-to|references|received|subject|cc)[\s:=<\x22'(]*$",
+        r"(?i)(?:(?-u:\b)from|sender|reply.to|mail from|return.path|contact|help|support|write to|e-?mail to|message.id|by|in-reply-to|references|received|subject|cc)[\s:=<\x22'(]*$",
     )
 });
 
