@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use std::panic::catch_unwind;
 
 use jiff::Timestamp;
-use mail_parser::{Address, Message, MessageParser, MimeHeaders, PartType, decoders::html::html_to_text};
+use mail_parser::{Address, Message, MessageParser, MimeHeaders, PartType};
 
 use crate::model::text::tame;
 
 use super::fields::{Fields, address_in, addresses_in};
-use super::one_line;
+use super::{html, one_line};
 
 /// Bytes of a mail that are read; what a mail says stands in front.
 const MOST_BYTES: usize = 4 << 20;
@@ -77,7 +77,7 @@ impl<'x> Mail<'x> {
             return Cow::Owned(all.collect::<Vec<_>>().join("\n"));
         }
         match self.parts.iter().find(|part| part.media == "text/html") {
-            Some(html) => Cow::Owned(html_to_text(before_quote(&html.text))),
+            Some(html) => Cow::Owned(html::to_text(&html.text)),
             None => Cow::Borrowed(self.parts.iter().find(|part| part.is_text()).map_or("", |part| &part.text)),
         }
     }
@@ -187,24 +187,6 @@ fn capped(text: Cow<'_, str>) -> Cow<'_, str> {
     }
     let end = text.floor_char_boundary(MOST_TEXT);
     Cow::Owned(text[..end].to_owned())
-}
-
-/// HTML up to where a mail program put the message that is answered.
-fn before_quote(html: &str) -> &str {
-    const MARKS: [&str; 7] = [
-        "<div class=\"gmail_quote",
-        "<blockquote type=\"cite\"",
-        "<div class=\"moz-cite-prefix",
-        "id=\"divRplyFwdMsg\"",
-        "id=\"appendonsend\"",
-        "id=\"mail-editor-reference-message-container\"",
-        "<div class=\"yahoo_quoted",
-    ];
-    let cut = MARKS.iter().filter_map(|mark| html.find(mark)).min();
-    match cut.map(|at| html[..at].rfind('<').filter(|open| !html[*open..at].contains('>')).unwrap_or(at)) {
-        Some(at) if !html_to_text(&html[..at]).trim().is_empty() => &html[..at],
-        _ => html,
-    }
 }
 
 /// `raw` cut where it grows too long, too deep or into too many parts. Nesting

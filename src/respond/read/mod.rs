@@ -10,11 +10,14 @@ mod daemon;
 mod dsn;
 mod feedback;
 mod fields;
+mod html;
 mod human;
 mod mail;
+mod note;
 mod phrase;
 mod reply;
 mod returned;
+mod signature;
 mod when;
 
 use jiff::Timestamp;
