@@ -6,7 +6,9 @@
 //! [`Reading`] with a delivery and applies it.
 
 mod auto;
+mod calendar_words;
 mod daemon;
+mod date;
 mod dsn;
 mod feedback;
 mod fields;
