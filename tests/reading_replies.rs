@@ -76,8 +76,15 @@ fn wrong(language: &str, said: &Said, found: &Finding) -> Option<String> {
     (!right).then(|| {
         format!(
             "{language}: {:?}\n   want {} {:?} {:?}\n   got  {} {:?} {:?} by {}: {:?}",
-            said.text, said.kind, said.until, said.other, found.kind.name(), found.until, found.referred_to,
-            found.evidence.rule, found.evidence.text
+            said.text,
+            said.kind,
+            said.until,
+            said.other,
+            found.kind.name(),
+            found.until,
+            found.referred_to,
+            found.evidence.rule,
+            found.evidence.text
         )
     })
 }

@@ -34,7 +34,8 @@ pub(super) fn read(mail: &Mail<'_>, received: Date) -> Option<Vec<Finding>> {
     let body = mail.body();
     let text = reply::new_text(&body);
     let said = phrase::matches(Place::Auto, &text).into_iter().next();
-    let until = when::return_date(&text, received).or_else(|| when::return_date(subject, received));
+    let written = mail.written_on(received);
+    let until = when::return_date(&text, written).or_else(|| when::return_date(subject, written));
     let evidence = match (&said, &titled, shown) {
         (Some(found), _, _) => human::evidence_of(found, &text, "body"),
         (None, Some(found), _) => human::evidence_of(found, subject, "subject"),

@@ -13,9 +13,8 @@ pub(super) const AMOUNT: &str = r"(\d{1,2}|en|ett|två|tre|fyra|fem|sex|one|two|
 pub(super) fn month(name: &str) -> Option<i8> {
     let name = name.to_lowercase();
     // Finnish first: "marraskuu" is November, "maaliskuu" March, "kesäkuu" June.
-    const FINNISH: [&str; 12] = [
-        "tammi", "helmi", "maalis", "huhti", "touko", "kesä", "heinä", "elo", "syys", "loka", "marras", "joulu",
-    ];
+    const FINNISH: [&str; 12] =
+        ["tammi", "helmi", "maalis", "huhti", "touko", "kesä", "heinä", "elo", "syys", "loka", "marras", "joulu"];
     if let Some(at) = FINNISH.iter().position(|head| name.starts_with(head)) {
         return i8::try_from(at + 1).ok();
     }
@@ -59,7 +58,9 @@ pub(super) fn weekday(name: &str) -> Option<Weekday> {
 pub(super) fn amount(word: &str) -> Option<i32> {
     let amount = match word.to_lowercase().as_str() {
         "en" | "ett" | "one" | "a" | "an" | "einem" | "einer" | "un" | "une" | "yhden" | "et" | "una" => 1,
-        "två" | "two" | "zwei" | "deux" | "kahden" | "to" | "dos" | "couple of" | "ein paar" | "ett par" | "et par" => 2,
+        "två" | "two" | "zwei" | "deux" | "kahden" | "to" | "dos" | "couple of" | "ein paar" | "ett par" | "et par" => {
+            2
+        }
         "tre" | "three" | "drei" | "trois" | "kolmen" | "tres" | "quelques" | "unas" | "muutaman" => 3,
         "fyra" | "four" | "vier" | "quatre" | "neljän" | "fire" | "cuatro" => 4,
         "fem" | "five" | "fünf" | "cinq" | "viiden" | "cinco" => 5,

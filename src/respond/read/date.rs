@@ -40,7 +40,12 @@ static FORMS: LazyLock<Vec<(Regex, Resolve)>> = LazyLock::new(|| {
             day_of(Date::new(number(c, 1)?, number(c, 2)?, number(c, 3)?).ok())
         }),
         // "1.-14. mars", "1 to 14 March", "del 1 al 14 de marzo": the whole stretch.
-        form(&format!(r"\b{day} ?(?:[-–—]|to|till|til|bis|au|al|och|und|and|og|et|y) ?{day} ?(?:of |de )?{months}{year}"), by_days_month),
+        form(
+            &format!(
+                r"\b{day} ?(?:[-–—]|to|till|til|bis|au|al|och|und|and|og|et|y) ?{day} ?(?:of |de )?{months}{year}"
+            ),
+            by_days_month,
+        ),
         form(&format!(r"\b{day} ?(?:of |de )?{months}{year}"), by_day_month),
         form(&format!(r"\b{months} (\d{{1,2}})(?:st|nd|rd|th)?\b{year}"), by_month_day),
         form(r"\b(\d{1,2})\.? ?[-–—] ?(\d{1,2})\.(\d{1,2})\.(20\d\d|\d\d\b)?", by_days_numbers),
@@ -48,10 +53,17 @@ static FORMS: LazyLock<Vec<(Regex, Resolve)>> = LazyLock::new(|| {
         form(r"\b(\d{1,2})/(\d{1,2})\b", |c, today| by_numbers(c, today)),
         form(r"\b(\d{1,2})\. ?(\d{1,2})\. ?(20\d\d|\d\d\b)?", |c, today| by_numbers(c, today)),
         form(r"\b(\d{1,2})\.(\d{1,2})\.(20\d\d|\d\d)\b", |c, today| by_numbers(c, today)),
-        form(&format!(r"\b(?:v\.|(?:{WEEK}) ?(?:nr\.? ?|nummer |number )?) ?(\d{{1,2}}) ?(?:[-–—]|t\.?o\.?m\.?|to|till?|bis|och|und|and|og|au?|al|ja) ?(?:v\.? ?|kw ?|uge |uke |vecka |week )?(\d{{1,2}})\b"), by_weeks),
+        form(
+            &format!(
+                r"\b(?:v\.|(?:{WEEK}) ?(?:nr\.? ?|nummer |number )?) ?(\d{{1,2}}) ?(?:[-–—]|t\.?o\.?m\.?|to|till?|bis|och|und|and|og|au?|al|ja) ?(?:v\.? ?|kw ?|uge |uke |vecka |week )?(\d{{1,2}})\b"
+            ),
+            by_weeks,
+        ),
         form(&format!(r"\b(?:v\.|(?:{WEEK}) ?(?:nr\.? ?|nummer |number )?) ?(\d{{1,2}})\b(?:,? (20\d\d))?"), by_week),
         form(
-            &format!(r"\b(?:om|in|inom|within|innerhalb von|nach|dans|d'ici|sous|en|dentro de|unos|efter|etter) (?:ungefär |cirka |about |ca\.? |etwa |environ |unos |around )?{AMOUNT} (?:\p{{L}}{{1,8}} )?{UNIT}"),
+            &format!(
+                r"\b(?:om|in|inom|within|innerhalb von|nach|dans|d'ici|sous|en|dentro de|unos|efter|etter) (?:ungefär |cirka |about |ca\.? |etwa |environ |unos |around )?{AMOUNT} (?:\p{{L}}{{1,8}} )?{UNIT}"
+            ),
             by_amount,
         ),
         form(&format!(r"\b{AMOUNT} {UNIT}\p{{L}}{{0,4}} (?:kuluttua|päästä)"), by_amount),
@@ -59,26 +71,53 @@ static FORMS: LazyLock<Vec<(Regex, Resolve)>> = LazyLock::new(|| {
             r"\b(?:halvår|halvt år|half a year|halben jahr|six mois|puolen vuoden|seis meses|six months)\b",
             |_, day| day_of(day.checked_add(6.months()).ok()),
         ),
-        form(r"\b(?:nästa vecka|next week|nächste woche|semaine prochaine|ensi viikolla|næste uge|neste uke|próxima semana|semana que viene)\b", |_, day| week_of(next_monday(day))),
-        form(r"\b(?:nästa månad|next month|nächsten? monat|mois prochain|ensi kuussa|næste måned|neste måned|próximo mes|mes que viene)\b", |_, day| {
-            month_of(day.first_of_month().checked_add(1.month()).ok()?)
-        }),
-        form(r"\b(?:nästa kvartal|next quarter|nächste[sn]? quartal|trimestre prochain|prochain trimestre|ensi (?:kvartaali\p{L}*|neljännekse\p{L}*)|seuraava\p{L}+ (?:kvartaali\p{L}*|neljännekse\p{L}*)|næste kvartal|neste kvartal|próximo trimestre|trimestre que viene)\b", by_quarter),
-        form(r"\b(?:q([1-4])|([1-4])[.:]?(?:a|e|er|º)? (?:kvartalet|kvartal|quartal|quarter|trimestre))\b", by_named_quarter),
+        form(
+            r"\b(?:nästa vecka|next week|nächste woche|semaine prochaine|ensi viikolla|næste uge|neste uke|próxima semana|semana que viene)\b",
+            |_, day| week_of(next_monday(day)),
+        ),
+        form(
+            r"\b(?:nästa månad|next month|nächsten? monat|mois prochain|ensi kuussa|næste måned|neste måned|próximo mes|mes que viene)\b",
+            |_, day| month_of(day.first_of_month().checked_add(1.month()).ok()?),
+        ),
+        form(
+            r"\b(?:nästa kvartal|next quarter|nächste[sn]? quartal|trimestre prochain|prochain trimestre|ensi (?:kvartaali\p{L}*|neljännekse\p{L}*)|seuraava\p{L}+ (?:kvartaali\p{L}*|neljännekse\p{L}*)|næste kvartal|neste kvartal|próximo trimestre|trimestre que viene)\b",
+            by_quarter,
+        ),
+        form(
+            r"\b(?:q([1-4])|([1-4])[.:]?(?:a|e|er|º)? (?:kvartalet|kvartal|quartal|quarter|trimestre))\b",
+            by_named_quarter,
+        ),
         form(&format!(r"\b(?:(?:{MONTH_BEFORE}) )?(?:im |de |d')?{MONTH}(?:ssa|ssä|n aikana|ta)?\b{year}"), by_month),
         form(
             r"\b(?:nästa år|next year|nächste[sn] jahr|année prochaine|l'an prochain|ensi vuonna|næste år|neste år|próximo año|año que viene|efter nyår|efter årsskiftet|(?:after|in) the new year|after new year|nach neujahr|im neuen jahr|après le nouvel an|vuodenvaihteen jälkeen|efter nytår|etter nyttår|después de año nuevo)\b",
             |_, day| day_of(workday(Date::new(day.year() + 1, 1, 7).ok()?)),
         ),
         form(SUMMER, |_, day| day_of(workday(next(day, 8, 16)?))),
-        form(r"\b(?:à la rentrée|après la rentrée|a la vuelta del verano|till hösten|i höst|in (?:the )?(?:autumn|fall)|im herbst|à l'automne|cet automne|syksyllä|til efteråret|til høsten|en otoño)\b", |_, day| day_of(workday(next(day, 9, 1)?))),
-        form(r"\b(?:till våren|i vår|in (?:the )?spring|im frühjahr|au printemps|keväällä|til foråret|til våren|en primavera)\b", |_, day| day_of(workday(next(day, 3, 1)?))),
-        form(r"\b(?:efter påsk|after easter|nach ostern|après pâques|pääsiäisen jälkeen|efter påske|etter påske|después de semana santa|tras semana santa)\b", |_, day| {
-            let sunday = [day.year(), day.year() + 1].into_iter().map(easter).find(|sunday| *sunday >= day)?;
-            day_of(sunday.checked_add(2.days()).ok())
-        }),
-        form(&format!(r"\b(?:(?:på|nästa|nu på|on|next|this|am|nächsten|kommenden|kommande|lundi|until|till|til|den|ce|le|el|próximo|på|neste|næste|ensi) )?{WEEKDAY}\b"), by_weekday),
-        form(r"\b(?:imorgon|i morgon|tomorrow|ab morgen|morgen wieder|bis morgen|demain|huomenna|i morgen|hasta mañana|vuelvo mañana)\b", |_, day| day_of(day.tomorrow().ok())),
+        form(
+            r"\b(?:à la rentrée|après la rentrée|a la vuelta del verano|till hösten|i höst|in (?:the )?(?:autumn|fall)|im herbst|à l'automne|cet automne|syksyllä|til efteråret|til høsten|en otoño)\b",
+            |_, day| day_of(workday(next(day, 9, 1)?)),
+        ),
+        form(
+            r"\b(?:till våren|i vår|in (?:the )?spring|im frühjahr|au printemps|keväällä|til foråret|til våren|en primavera)\b",
+            |_, day| day_of(workday(next(day, 3, 1)?)),
+        ),
+        form(
+            r"\b(?:efter påsk|after easter|nach ostern|après pâques|pääsiäisen jälkeen|efter påske|etter påske|después de semana santa|tras semana santa)\b",
+            |_, day| {
+                let sunday = [day.year(), day.year() + 1].into_iter().map(easter).find(|sunday| *sunday >= day)?;
+                day_of(sunday.checked_add(2.days()).ok())
+            },
+        ),
+        form(
+            &format!(
+                r"\b(?:(?:på|nästa|nu på|on|next|this|am|nächsten|kommenden|kommande|lundi|until|till|til|den|ce|le|el|próximo|på|neste|næste|ensi) )?{WEEKDAY}\b"
+            ),
+            by_weekday,
+        ),
+        form(
+            r"\b(?:imorgon|i morgon|tomorrow|ab morgen|morgen wieder|bis morgen|demain|huomenna|i morgen|hasta mañana|vuelvo mañana)\b",
+            |_, day| day_of(day.tomorrow().ok()),
+        ),
         form(r"\b(?:över dagen|i dag|idag|today|heute|aujourd'hui|tänään|hoy)\b", |_, day| day_of(Some(day))),
     ]
 });
@@ -97,7 +136,10 @@ pub(super) fn dates(text: &str, today: Date) -> Vec<Named> {
         for captures in form.captures_iter(text).take(20) {
             let whole = captures.get(0).expect("group 0 is the match");
             let overlaps = found.iter().any(|known| whole.start() < known.end && known.start < whole.end());
-            if overlaps || is_no_date(text, whole.start(), whole.end()) || is_aside(whole.as_str(), &found, whole.start(), whole.end()) {
+            if overlaps
+                || is_no_date(text, whole.start(), whole.end())
+                || is_aside(whole.as_str(), &found, whole.start(), whole.end())
+            {
                 continue;
             }
             let Some((date, last)) = resolve(&captures, today) else { continue };
@@ -111,19 +153,26 @@ pub(super) fn dates(text: &str, today: Date) -> Vec<Named> {
 /// A time of day ("kl. 8.30."), "24/7", a part of a longer number.
 fn is_no_date(text: &str, start: usize, end: usize) -> bool {
     static TIME: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)(?:\b(?:kl|klo|klockan|at|um|à|las|between|zwischen|mellan)\.? |[\d+(/-])$").expect("a valid expression")
+        Regex::new(r"(?i)(?:\b(?:kl|klo|klockan|at|um|à|las|between|zwischen|mellan)\.? |[\d+(/-])$")
+            .expect("a valid expression")
     });
     let matched = &text[start..end];
     let before = &text[text.floor_char_boundary(start.saturating_sub(12))..start];
     let numeric = matched.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '/' | ' '));
-    matched == "24/7" || numeric && (TIME.is_match(before) || text[end..].trim_start().to_lowercase().starts_with("uhr"))
+    matched == "24/7"
+        || numeric && (TIME.is_match(before) || text[end..].trim_start().to_lowercase().starts_with("uhr"))
 }
 
 /// The weekday of a date that stands beside it: "måndag 15 mars", "15.3. (ma)".
 fn is_aside(matched: &str, found: &[Named], start: usize, end: usize) -> bool {
     let last = matched.split(' ').next_back().unwrap_or_default();
-    let is_weekday = !matched.contains(|c: char| c.is_ascii_digit()) && weekday(last).is_some() && !last.to_lowercase().starts_with("mars");
-    is_weekday && found.iter().any(|known| (known.start >= end && known.start - end <= 10) || (start >= known.end && start - known.end <= 3))
+    let is_weekday = !matched.contains(|c: char| c.is_ascii_digit())
+        && weekday(last).is_some()
+        && !last.to_lowercase().starts_with("mars");
+    is_weekday
+        && found.iter().any(|known| {
+            (known.start >= end && known.start - end <= 10) || (start >= known.end && start - known.end <= 3)
+        })
 }
 
 fn number<T: std::str::FromStr>(captures: &Captures<'_>, group: usize) -> Option<T> {
@@ -250,8 +299,15 @@ fn by_month(captures: &Captures<'_>, today: Date) -> Option<Period> {
     };
     let ends = ["slut", "late", "ende", "fin ", "finales"].iter().any(|word| whole.contains(word));
     let middle = ["mitten", "mid ", "mitte", "midten", "mi "].iter().any(|word| whole.contains(word));
-    let shift = if ends { 24 } else if middle { 14 } else { 0 };
-    let after = ["efter", "after", "nach", "après", "etter", "tras", "después"].iter().any(|word| whole.starts_with(word));
+    let shift = if ends {
+        24
+    } else if middle {
+        14
+    } else {
+        0
+    };
+    let after =
+        ["efter", "after", "nach", "après", "etter", "tras", "después"].iter().any(|word| whole.starts_with(word));
     match after {
         true => day_of(Some(workday(first.last_of_month().tomorrow().ok()?))),
         false => Some((workday(first.checked_add(shift.days()).ok()?), first.last_of_month())),

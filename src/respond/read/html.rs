@@ -12,8 +12,28 @@ use super::note::SEPARATOR;
 const UNSEEN: [&str; 6] = ["style", "script", "head", "title", "template", "noscript"];
 /// Elements that begin a line.
 const BLOCKS: [&str; 22] = [
-    "p", "div", "br", "tr", "table", "ul", "ol", "li", "h1", "h2", "h3", "h4", "hr", "pre", "section", "article",
-    "header", "footer", "blockquote", "center", "dl", "dd",
+    "p",
+    "div",
+    "br",
+    "tr",
+    "table",
+    "ul",
+    "ol",
+    "li",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "hr",
+    "pre",
+    "section",
+    "article",
+    "header",
+    "footer",
+    "blockquote",
+    "center",
+    "dl",
+    "dd",
 ];
 /// Marks in an element's attributes behind which the answered letter stands.
 const ANSWERED: [&str; 14] = [
@@ -192,16 +212,24 @@ mod tests {
     fn takes_off_what_each_mail_program_quotes() {
         let ours = "<p>Avregistrera mig</p>";
         for mark in [
-            format!("<div class=\"gmail_quote\"><div dir=ltr class='gmail_attr'>On Mon Karin wrote:<br></div><blockquote>{ours}</blockquote></div>"),
-            format!("<div class=\"moz-cite-prefix\">Am 1.3. schrieb Karin:</div><blockquote type=\"cite\">{ours}</blockquote>"),
+            format!(
+                "<div class=\"gmail_quote\"><div dir=ltr class='gmail_attr'>On Mon Karin wrote:<br></div><blockquote>{ours}</blockquote></div>"
+            ),
+            format!(
+                "<div class=\"moz-cite-prefix\">Am 1.3. schrieb Karin:</div><blockquote type=\"cite\">{ours}</blockquote>"
+            ),
             format!("<div id=\"appendonsend\"></div><hr><div id=\"divRplyFwdMsg\"><b>Från:</b> Karin</div>{ours}"),
             format!("<div class=OutlookMessageHeader dir=ltr><font>From: Karin</font></div>{ours}"),
-            format!("<div style='border-top:solid #E1E1E1 1.0pt'><p><b>Von:</b> Karin<br><b>Gesendet:</b> Montag<br><b>An:</b> Anna<br><b>Betreff:</b> Licht</p></div>{ours}"),
+            format!(
+                "<div style='border-top:solid #E1E1E1 1.0pt'><p><b>Von:</b> Karin<br><b>Gesendet:</b> Montag<br><b>An:</b> Anna<br><b>Betreff:</b> Licht</p></div>{ours}"
+            ),
             format!("<div id=\"mail-editor-reference-message-container\">{ours}</div>"),
             format!("<div class=\"yahoo_quoted\">{ours}</div>"),
             format!("<blockquote>{ours}</blockquote>"),
         ] {
-            let html = format!("<html><head><style>p{{}}</style></head><body><div>Ja&nbsp;tack, g&auml;rna!</div>{mark}</body></html>");
+            let html = format!(
+                "<html><head><style>p{{}}</style></head><body><div>Ja&nbsp;tack, g&auml;rna!</div>{mark}</body></html>"
+            );
             assert_eq!(read(&html), "Ja tack, gärna!", "{mark}");
         }
     }

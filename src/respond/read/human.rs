@@ -61,7 +61,7 @@ fn choose(matches: &[Match]) -> Option<&Match> {
 fn known(best: &Match, text: &str, received: Date, mail: &Mail<'_>) -> Finding {
     let mut finding = Finding::new(best.kind, best.confidence, evidence_of(best, text, "body"));
     if best.kind == ResponseKind::Human(HumanIntent::NotNow) {
-        finding.until = when::date_near(text, best.start, received);
+        finding.until = when::date_near(text, best.start, mail.written_on(received));
     }
     if best.kind == ResponseKind::Human(HumanIntent::Referral) {
         finding.referred_to = someone_else(text, mail);

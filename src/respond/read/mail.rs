@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 use std::panic::catch_unwind;
 
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use mail_parser::{Address, Message, MessageParser, MimeHeaders, PartType};
 
 use crate::model::text::tame;
@@ -104,6 +106,14 @@ impl<'x> Mail<'x> {
     pub(super) fn date(&self) -> Option<Timestamp> {
         let date = self.message.date().filter(|date| date.is_valid())?;
         Timestamp::from_second(date.to_timestamp()).ok()
+    }
+
+    /// The day from which its dates count: that of its Date, unless that is nonsense
+    /// or close to the local day it came on, which is right about midnight.
+    pub(super) fn written_on(&self, received: Date) -> Date {
+        let Some(dated) = self.date().map(|date| TimeZone::UTC.to_datetime(date).date()) else { return received };
+        let earlier = dated < received.saturating_sub(1.day());
+        if earlier && dated.year() >= 2000 { dated } else { received }
     }
 
     pub(super) fn references(&self) -> Vec<String> {

@@ -124,7 +124,9 @@ fn written_by(lines: &[&str], at: usize) -> Option<usize> {
         let line = line.trim();
         let next = lines[at + more + 1..].iter().find(|line| !line.trim().is_empty()).copied().unwrap_or_default();
         let goes_on = || matches!(next.trim_start().chars().next(), Some('<' | '"'));
-        if line.is_empty() && !goes_on() || more > 0 && (begins_anew(&joined, line) || line.starts_with("> ") && !ends_note(line)) {
+        if line.is_empty() && !goes_on()
+            || more > 0 && (begins_anew(&joined, line) || line.starts_with("> ") && !ends_note(line))
+        {
             return None;
         }
         if !joined.is_empty() && !line.is_empty() {
@@ -156,7 +158,8 @@ fn opens(line: &str) -> bool {
 fn begins_anew(joined: &str, line: &str) -> bool {
     static OWN: LazyLock<Regex> = LazyLock::new(|| expression(r"(?i)^(?:on|am|le|den|el|op|em) .{0,20}\d"));
     let word = joined.rsplit(' ').next().unwrap_or_default();
-    let sentence = joined.ends_with(['!', '?']) || joined.ends_with('.') && word.chars().count() > 5 && !word.contains('@');
+    let sentence =
+        joined.ends_with(['!', '?']) || joined.ends_with('.') && word.chars().count() > 5 && !word.contains('@');
     sentence || OWN.is_match(line)
 }
 
@@ -167,9 +170,16 @@ fn ends_note(line: &str) -> bool {
 
 fn is_note(text: &str, quote_follows: bool) -> bool {
     const VERBS: &str = r"(?:wrote|writes|skrev|skriver|schrieb|schreibt|geschrieben|a écrit|écrit|kirjoitti|escribió|escribio|ha scritto|schreef|geschreven|escreveu|napisał(?:a|\(a\))?|napsal(?:a|\(a\))?|írta|a scris|yazdı|написал\p{L}*(?:\(\p{L}+\))?|пишет|пише|написав|menulis|写道|寫道|のメッセージ|님이 작성|께서 작성)";
-    static LAST: LazyLock<Regex> = LazyLock::new(|| expression(&format!(r"(?i)(?:^|\P{{L}}|\p{{Han}}|\p{{Hiragana}}|\p{{Hangul}}){VERBS}\s?(?:\((?:a|as)\))?\s?[-–]{{0,4}}\s?[:：]?$")));
-    static MIDDLE: LazyLock<Regex> =
-        LazyLock::new(|| expression(r"(?i)\b(?:skrev|skriver|schrieb|kirjoitti|schreef|wrote|escribió|a écrit)(?: følgende| följande| folgendes)?(?:\b.{1,200}[:>]|:)$"));
+    static LAST: LazyLock<Regex> = LazyLock::new(|| {
+        expression(&format!(
+            r"(?i)(?:^|\P{{L}}|\p{{Han}}|\p{{Hiragana}}|\p{{Hangul}}){VERBS}\s?(?:\((?:a|as)\))?\s?[-–]{{0,4}}\s?[:：]?$"
+        ))
+    });
+    static MIDDLE: LazyLock<Regex> = LazyLock::new(|| {
+        expression(
+            r"(?i)\b(?:skrev|skriver|schrieb|kirjoitti|schreef|wrote|escribió|a écrit)(?: følgende| följande| folgendes)?(?:\b.{1,200}[:>]|:)$",
+        )
+    });
     static DATE: LazyLock<Regex> = LazyLock::new(|| {
         expression(
             r"\d{1,4}[-./年]\s?\d{1,2}[-./月]\s?\d{1,4}|\d{1,2}(?:\.|:?[ae]|st|nd|rd|th|er|º)?(?: de| of)? \p{L}{3,12}\.?,?(?: de)? (?:\d{4}|kl|at|um|à|\d{1,2}:)|\p{L}{3,12}\.? \d{1,2}(?:st|nd|rd|th)?,? (?:\d{4}|at)|\d{1,2}\. ?\p{L}{3,12}",
@@ -186,7 +196,10 @@ fn is_note(text: &str, quote_follows: bool) -> bool {
     let (date, time, address) = (DATE.is_match(text), TIME.is_match(text), ADDRESS.is_match(text));
     let dated = date || time;
     if LAST.is_match(text) {
-        return colon && (dated || address || quote_follows) || dated && address || date && time || dated && quote_follows;
+        return colon && (dated || address || quote_follows)
+            || dated && address
+            || date && time
+            || dated && quote_follows;
     }
     if date && MIDDLE.is_match(text) {
         return true;

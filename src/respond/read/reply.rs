@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn lets_no_unmarked_letter_of_ours_speak_for_them() {
-        let head = "Från: Karin Ek <karin@fyrljus.example>\nSkickat: den 1 mars 2027 08:34\nTill: Anna Lind\nÄmne: Ljus";
+        let head =
+            "Från: Karin Ek <karin@fyrljus.example>\nSkickat: den 1 mars 2027 08:34\nTill: Anna Lind\nÄmne: Ljus";
         assert_eq!(new_text(&format!("{head}\n\nAvregistrera mig från listan\n")), "");
         assert_eq!(new_text(&format!("\nSkickat från min iPhone\n\n{head}\n\nTa bort mig\n")), "");
     }

@@ -15,11 +15,10 @@ const MOST_LINES: usize = 14;
 pub(super) fn without_signature<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     let lines = above(lines, |line| is_mark(line) || is_advertisement(line));
     let lines = above(lines, is_disclaimer);
-    let closing = lines.iter().rposition(|line| is_closing(line.trim()));
-    let Some(closing) = closing.filter(|at| !is_empty(&lines[..*at])) else { return lines.to_vec() };
+    let closing = (0..lines.len()).rev().find_map(|at| closing(lines[at].trim()).map(|named| (at, named)));
+    let Some((closing, named)) = closing.filter(|(at, _)| !is_empty(&lines[..*at])) else { return lines.to_vec() };
     let below = lines[closing + 1..].iter().filter(|line| !line.trim().is_empty()).count();
     // "Regards," with the name on its own line, or "Regards, Anna" with more below.
-    let named = lines[closing].trim().split_whitespace().count() > 3;
     let end = if (2 - usize::from(named)..=MOST_LINES).contains(&below) { closing } else { lines.len() };
     lines[..end].to_vec()
 }
@@ -74,8 +73,8 @@ fn is_disclaimer(line: &str) -> bool {
     DISCLAIMER.is_match(&line[..line.floor_char_boundary(500)])
 }
 
-/// "Kind regards", alone or with a name behind it.
-fn is_closing(line: &str) -> bool {
+/// "Kind regards", alone or (true) with a name behind it.
+fn closing(line: &str) -> Option<bool> {
     static CLOSING: LazyLock<Regex> = LazyLock::new(|| {
         expression(concat!(
             r"(?i)^(?:",
@@ -86,10 +85,11 @@ fn is_closing(line: &str) -> bool {
             r"|(?:ystävällisin|parhain) terveisin|terveisin|t(?:erv)?\.|yt\.?",
             r"|(?:med )?(?:venlig|venlige|kærlig|bedste|de bedste|vennlig|beste|god) hilsen(?:er)?|hilsen|(?:med )?(?:venlig|vennlig) hilsen|mvh\.?|vh\.?|dbh",
             r"|(?:un )?(?:cordial|atento) saludo|(?:muchos |cordiales |atentos )?saludos(?: cordiales)?|atentamente|un saludo",
-            r")\s*(?:[,.!/]|[,.]? (?:(?-i:\p{Lu})[\p{L}.'-]{0,20} ?){1,3})?$",
+            r")\s*(?:[,.!/]|[,.]? ((?-i:\p{Lu})[\p{L}.'-]{0,20} ?(?:(?-i:\p{Lu})[\p{L}.'-]{0,20} ?){0,2}))?$",
         ))
     });
-    line.len() < 80 && CLOSING.is_match(line)
+    let found = CLOSING.captures(line).filter(|_| line.len() < 80)?;
+    Some(found.get(1).is_some())
 }
 
 fn expression(text: &str) -> Regex {
@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn takes_off_disclaimers() {
-        let body = "Yes please.\n\nThis e-mail is confidential and intended for the addressee. Please delete this email.";
+        let body =
+            "Yes please.\n\nThis e-mail is confidential and intended for the addressee. Please delete this email.";
         assert_eq!(new_text(body), "Yes please.");
     }
 }

@@ -34,8 +34,12 @@ enum Part {
 /// The day someone is back, as their automatic answer says it.
 pub(super) fn return_date(text: &str, today: Date) -> Option<Date> {
     let all = dates(text, today);
-    let parts: Vec<(Named, Part)> =
-        all.iter().enumerate().map(|(at, named)| (*named, part(text, &all, at))).filter(|(named, _)| named.last >= today).collect();
+    let parts: Vec<(Named, Part)> = all
+        .iter()
+        .enumerate()
+        .map(|(at, named)| (*named, part(text, &all, at)))
+        .filter(|(named, _)| named.last >= today)
+        .collect();
     let find = |wanted: fn(Part) -> bool| parts.iter().position(|(_, part)| wanted(*part));
     if let Some(at) = find(|part| part == Part::Back) {
         return Some(parts[at].0.date).filter(|date| *date >= today);
@@ -43,7 +47,9 @@ pub(super) fn return_date(text: &str, today: Date) -> Option<Date> {
     if let Some(at) = find(|part| matches!(part, Part::Until(_))) {
         let (named, part) = parts[at];
         // From one day to another: away on the last day too.
-        let stretch = at > 0 && matches!(parts[at - 1].1, Part::From | Part::Away | Part::Other) && is_joined(text, &parts[at - 1].0, &named);
+        let stretch = at > 0
+            && matches!(parts[at - 1].1, Part::From | Part::Away | Part::Other)
+            && is_joined(text, &parts[at - 1].0, &named);
         let with_it = part == Part::Until(true) || stretch;
         return Some(if with_it { after(named.last)? } else { workday(named.date) });
     }
@@ -88,8 +94,10 @@ fn part(text: &str, all: &[Named], at: usize) -> Part {
     let behind = &behind[..behind.find(['!', '?', '\n']).or_else(|| behind.find(". ")).unwrap_or(behind.len())];
     let before = &denied(before);
     let behind = &denied(behind);
+    // "1. bis 14. März": the word stands inside, and the last day counts.
+    let stretch = named.last > named.date && UNTIL.is_match(within) && within.starts_with(|c: char| c.is_ascii_digit());
     let until = UNTIL.is_match(before) || UNTIL.is_match(within) || BEHIND_UNTIL.is_match(behind);
-    let with_it = WITH_IT.is_match(before) || WITH_IT.is_match(behind);
+    let with_it = stretch || WITH_IT.is_match(before) || WITH_IT.is_match(behind);
     if BACK.is_match(before) && !(until && AWAY.is_match(before)) {
         return Part::Back;
     }
@@ -116,7 +124,9 @@ fn part(text: &str, all: &[Named], at: usize) -> Part {
 /// Only a dash or a word like "to" stands between two dates.
 fn is_joined(text: &str, first: &Named, second: &Named) -> bool {
     static BETWEEN: LazyLock<Regex> = LazyLock::new(|| {
-        expression(r"(?i)^[\s.,]{0,3}(?:\([^)]{1,12}\))?\s*(?:[-–—]|to|till|t\.?o\.?m\.?|till och med|til|til og med|bis|bis zum|bis einschließlich|au|jusqu'au|al|hasta(?: el)?|until|through|thru|och|and|und|og|et|y)?\s*(?:den|le|el|the|zum|einschließlich|\p{L}{2,12}(?:en|na)?,?)?\s*(?:\p{L}{2,10},?)?\s*$")
+        expression(
+            r"(?i)^[\s.,]{0,3}(?:\([^)]{1,12}\))?\s*(?:[-–—]|to|till|t\.?o\.?m\.?|till och med|til|til og med|bis|bis zum|bis einschließlich|au|jusqu'au|al|hasta(?: el)?|until|through|thru|och|and|und|og|et|y)?\s*(?:den|le|el|the|zum|einschließlich|\p{L}{2,12}(?:en|na)?,?)?\s*(?:\p{L}{2,10},?)?\s*$",
+        )
     });
     second.start >= first.end && second.start - first.end < 40 && BETWEEN.is_match(&text[first.end..second.start])
 }
@@ -130,32 +140,41 @@ fn sentence_end(text: &str) -> Option<usize> {
 /// `text` without "not back", "nicht erreichbar": they say the opposite.
 fn denied(text: &str) -> String {
     static NOT: LazyLock<Regex> = LazyLock::new(|| {
-        expression(r"(?i)\b(?:nicht|not|inte|ej|pas|ikke|ei|no|non|en ole|nur eingeschränkt|begränsad|limited|unable to be|cannot be|kan inte)\s+(?:\p{L}+\s+){0,2}(?:erreichbar|reachable|reached|available|anträffbar|nåbar|nås|joignable|disponible|tilgængelig|tilgjengelig|tavattavissa|träffas|im haus|im büro|på plats|back|tillbaka)\b")
+        expression(
+            r"(?i)\b(?:nicht|not|inte|ej|pas|ikke|ei|no|non|en ole|nur eingeschränkt|begränsad|limited|unable to be|cannot be|kan inte)\s+(?:\p{L}+\s+){0,2}(?:erreichbar|reachable|reached|available|anträffbar|nåbar|nås|joignable|disponible|tilgængelig|tilgjengelig|tavattavissa|träffas|im haus|im büro|på plats|back|tillbaka)\b",
+        )
     });
     NOT.replace_all(text, "~").into_owned()
 }
 
 static BACK: LazyLock<Regex> = LazyLock::new(|| {
     expression(concat!(
-        r"(?i)\b(?:åter(?:kommer|går|komst)?|tillbaka|på plats|i tjänst igen|anträffbar|svarar (?:igen|på mejl)|börjar (?:jag )?(?:jobba|arbeta)",
-        r"|back|return(?:ing|s)?|resume|resuming|available(?: again)?|rejoin",
-        r"|zurück|wieder|erreichbar|rückkehr|zur verfügung",
-        r"|de retour|mon retour|le retour|retour(?: le| au| prévu| :)|reviens|reviendrai|revenons|rentre|rentrerai|joignable|reprend\p{L}*|à nouveau|de nouveau|disponible",
-        r"|palaan|palaamme|palaa|takaisin|paikalla|töissä|tavattavissa|paluu",
-        r"|tilbage|tilbake|på kontoret igen|på jobb igjen|træffes|treffes",
+        r"(?i)\b(?:åter(?:kommer|går|komst)?|förrän|först|tillbaka|på plats|i tjänst igen|anträffbar|svarar (?:igen|på mejl)|börjar (?:jag )?(?:jobba|arbeta)",
+        r"|back|not (?:before|until)|return(?:ing|s)?|resume|resuming|available(?: again)?|rejoin",
+        r"|zurück|wieder|erst (?:wieder )?(?:am|ab|in)|erreichbar|rückkehr|zur verfügung",
+        r"|pas avant|de retour|mon retour|le retour|retour(?: le| au| prévu| :)|reviens|reviendrai|revenons|rentre|rentrerai|joignable|reprend\p{L}*|à nouveau|de nouveau|disponible",
+        r"|vasta|palaan|palaamme|palaa|takaisin|paikalla|töissä|tavattavissa|paluu",
+        r"|tilbage|tilbake|ikke før|først|på kontoret igen|på jobb igjen|træffes|treffes",
         r"|de vuelta|vuelvo|volver\p{L}*|regres\p{L}*|reincorpor\p{L}*|de regreso|nuevamente|estaré disponible)\b",
     ))
 });
 static UNTIL: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)\b(?:until|till|til|t\.?o\.?m\b\.?|tom|bis|through|thru|jusqu.(?:au|à|en)|hasta|to and including|up to|fram till|frem til|senast)")
+    expression(
+        r"(?i)\b(?:until|till|til|t\.?o\.?m\b\.?|tom|bis|through|thru|jusqu.(?:au|à|en)|hasta|to and including|up to|fram till|frem til|senast)",
+    )
 });
 static BEHIND_UNTIL: LazyLock<Regex> = LazyLock::new(|| expression(r"(?i)^\s*(?:asti|saakka|mennessä)\b"));
 static WITH_IT: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)(?:\bt\.?o\.?m\b|\btom\b|till och med|til og med|\bthrough\b|\bthru\b|inkl|einschlie(?:ß|ss)lich|inclu[sd]|incluid|\binclus|\basti\b|\bsaakka\b|kuluessa|y compris|ambos)")
+    expression(
+        r"(?i)(?:\bt\.?o\.?m\b|\btom\b|till och med|til og med|\bthrough\b|\bthru\b|inkl|einschlie(?:ß|ss)lich|inclu[sd]|incluid|\binclus|\basti\b|\bsaakka\b|kuluessa|y compris|ambos)",
+    )
 });
-static BACK_FROM: LazyLock<Regex> = LazyLock::new(|| expression(r"(?i)\b(?:ab|från|from|à partir|dès|desde|a partir|fra)\b"));
+static BACK_FROM: LazyLock<Regex> =
+    LazyLock::new(|| expression(r"(?i)\b(?:ab|från|from|à partir|dès|desde|a partir|fra)\b"));
 static SINCE: LazyLock<Regex> = LazyLock::new(|| {
-    expression(r"(?i)\b(?:från(?: och med)?|fr\.?o\.?m\.?|from|starting|vom|von|ab|seit|du|à partir d[ue]|dès|del|desde|a partir del?|fra(?: og med)?|alkaen|between|mellan|zwischen|entre)\s*(?:den|the|dem|le|el)?\s*(?:\p{L}{3,10},?)?\s*$")
+    expression(
+        r"(?i)\b(?:från(?: och med)?|fr\.?o\.?m\.?|from|starting|vom|von|ab|seit|du|à partir d[ue]|dès|del|desde|a partir del?|fra(?: og med)?|alkaen|between|mellan|zwischen|entre)\s*(?:den|the|dem|le|el)?\s*(?:\p{L}{3,10},?)?\s*$",
+    )
 });
 static AWAY: LazyLock<Regex> = LazyLock::new(|| {
     expression(concat!(
