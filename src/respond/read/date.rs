@@ -49,10 +49,10 @@ static FORMS: LazyLock<Vec<(Regex, Resolve)>> = LazyLock::new(|| {
         form(&format!(r"\b{day} ?(?:of |de )?{months}{year}"), by_day_month),
         form(&format!(r"\b{months} (\d{{1,2}})(?:st|nd|rd|th)?\b{year}"), by_month_day),
         form(r"\b(\d{1,2})\.? ?[-–—] ?(\d{1,2})\.(\d{1,2})\.(20\d\d|\d\d\b)?", by_days_numbers),
-        form(r"\b(\d{1,2})[/-](\d{1,2})[/-](20\d\d|\d\d)\b", |c, today| by_numbers(c, today)),
-        form(r"\b(\d{1,2})/(\d{1,2})\b", |c, today| by_numbers(c, today)),
-        form(r"\b(\d{1,2})\. ?(\d{1,2})\. ?(20\d\d|\d\d\b)?", |c, today| by_numbers(c, today)),
-        form(r"\b(\d{1,2})\.(\d{1,2})\.(20\d\d|\d\d)\b", |c, today| by_numbers(c, today)),
+        form(r"\b(\d{1,2})[/-](\d{1,2})[/-](20\d\d|\d\d)\b", by_numbers),
+        form(r"\b(\d{1,2})/(\d{1,2})\b", by_numbers),
+        form(r"\b(\d{1,2})\. ?(\d{1,2})\. ?(20\d\d|\d\d\b)?", by_numbers),
+        form(r"\b(\d{1,2})\.(\d{1,2})\.(20\d\d|\d\d)\b", by_numbers),
         form(
             &format!(
                 r"\b(?:v\.|(?:{WEEK}) ?(?:nr\.? ?|nummer |number )?) ?(\d{{1,2}}) ?(?:[-–—]|t\.?o\.?m\.?|to|till?|bis|och|und|and|og|au?|al|ja) ?(?:v\.? ?|kw ?|uge |uke |vecka |week )?(\d{{1,2}})\b"

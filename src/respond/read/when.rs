@@ -91,7 +91,10 @@ fn part(text: &str, all: &[Named], at: usize) -> Part {
     let before = sentence_end(before).map_or(before, |end| &before[end..]);
     let within = &text[named.start..named.end];
     let behind = slice(text, named.end, to.min(named.end + BEHIND));
-    let behind = &behind[..behind.find(['!', '?', '\n']).or_else(|| behind.find(". ")).unwrap_or(behind.len())];
+    let ends = END.find(behind).map(|end| end.start());
+    // A word between two dates belongs to the later one: "2-12 mars och åter den 15".
+    let shared = ends.is_none() && all.get(at + 1).is_some_and(|next| next.start - named.end <= BEHIND);
+    let behind = &behind[..ends.unwrap_or(behind.len())];
     let before = &denied(before);
     let behind = &denied(behind);
     // "1. bis 14. März": the word stands inside, and the last day counts.
@@ -104,7 +107,7 @@ fn part(text: &str, all: &[Named], at: usize) -> Part {
     if until {
         return Part::Until(with_it);
     }
-    if BACK.is_match(behind) || BACK_FROM.is_match(before) && BACK.is_match(behind) {
+    if BACK.is_match(behind) && !shared {
         return Part::Back;
     }
     if with_it {
@@ -133,7 +136,6 @@ fn is_joined(text: &str, first: &Named, second: &Named) -> bool {
 
 /// Where the last sentence in `text` begins.
 fn sentence_end(text: &str) -> Option<usize> {
-    static END: LazyLock<Regex> = LazyLock::new(|| expression(r"[!?\n]|\p{Ll}{4}\. |\)\. "));
     END.find_iter(text).last().map(|end| end.end())
 }
 
@@ -141,7 +143,7 @@ fn sentence_end(text: &str) -> Option<usize> {
 fn denied(text: &str) -> String {
     static NOT: LazyLock<Regex> = LazyLock::new(|| {
         expression(
-            r"(?i)\b(?:nicht|not|inte|ej|pas|ikke|ei|no|non|en ole|nur eingeschränkt|begränsad|limited|unable to be|cannot be|kan inte)\s+(?:\p{L}+\s+){0,2}(?:erreichbar|reachable|reached|available|anträffbar|nåbar|nås|joignable|disponible|tilgængelig|tilgjengelig|tavattavissa|träffas|im haus|im büro|på plats|back|tillbaka)\b",
+            r"(?i)\b(?:svarar (?:inte|ej|därefter|sedan|när|så)|svarer ikke|will not (?:be able to )?reply|(?:nicht|not|inte|ej|pas|ikke|ei|no|non|en ole|nur eingeschränkt|begränsad|limited|unable to be|cannot be|kan inte)\s+(?:\p{L}+\s+){0,2}(?:erreichbar|reachable|reached|available|anträffbar|nåbar|nås|joignable|disponible|tilgængelig|tilgjengelig|tavattavissa|träffas|im haus|im büro|på plats|back|tillbaka))\b",
         )
     });
     NOT.replace_all(text, "~").into_owned()
@@ -149,18 +151,18 @@ fn denied(text: &str) -> String {
 
 static BACK: LazyLock<Regex> = LazyLock::new(|| {
     expression(concat!(
-        r"(?i)\b(?:åter(?:kommer|går|komst)?|förrän|först|tillbaka|på plats|i tjänst igen|anträffbar|svarar (?:igen|på mejl)|börjar (?:jag )?(?:jobba|arbeta)",
-        r"|back|not (?:before|until)|return(?:ing|s)?|resume|resuming|available(?: again)?|rejoin",
-        r"|zurück|wieder|erst (?:wieder )?(?:am|ab|in)|erreichbar|rückkehr|zur verfügung",
+        r"(?i)\b(?:åter(?:kommer|går|komst)?|förrän|först|svarar|öppnar|hörs igen|börjar (?:igen|jobba)|tillbaka|på plats|i tjänst igen|anträffbar|svarar (?:igen|på mejl)|börjar (?:jag )?(?:jobba|arbeta)",
+        r"|back|re-?opens?|open again|will reply|not (?:before|until)|return(?:ing|s)?|resume|resuming|available(?: again)?|rejoin",
+        r"|zurück|wieder|öffnen|erst (?:wieder )?(?:am|ab|in)|erreichbar|rückkehr|zur verfügung",
         r"|pas avant|de retour|mon retour|le retour|retour(?: le| au| prévu| :)|reviens|reviendrai|revenons|rentre|rentrerai|joignable|reprend\p{L}*|à nouveau|de nouveau|disponible",
-        r"|vasta|palaan|palaamme|palaa|takaisin|paikalla|töissä|tavattavissa|paluu",
-        r"|tilbage|tilbake|ikke før|først|på kontoret igen|på jobb igjen|træffes|treffes",
-        r"|de vuelta|vuelvo|volver\p{L}*|regres\p{L}*|reincorpor\p{L}*|de regreso|nuevamente|estaré disponible)\b",
+        r"|vasta|avaamme|palaan|palaamme|palaa|takaisin|paikalla|töissä|tavattavissa|paluu",
+        r"|tilbage|tilbake|ikke før|først|åbner|åpner|på kontoret igen|på jobb igjen|træffes|treffes",
+        r"|de vuelta|abrimos|reabrimos|vuelvo|volver\p{L}*|regres\p{L}*|reincorpor\p{L}*|de regreso|nuevamente|estaré disponible)\b",
     ))
 });
 static UNTIL: LazyLock<Regex> = LazyLock::new(|| {
     expression(
-        r"(?i)\b(?:until|till|til|t\.?o\.?m\b\.?|tom|bis|through|thru|jusqu.(?:au|à|en)|hasta|to and including|up to|fram till|frem til|senast)",
+        r"(?i)\b(?:until|till|til|indtil|inntil|t\.?o\.?m\b\.?|tom|bis|through|thru|jusqu.(?:au|à|en)|hasta|to and including|up to|fram till|frem til|senast)",
     )
 });
 static BEHIND_UNTIL: LazyLock<Regex> = LazyLock::new(|| expression(r"(?i)^\s*(?:asti|saakka|mennessä)\b"));
@@ -169,8 +171,8 @@ static WITH_IT: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)(?:\bt\.?o\.?m\b|\btom\b|till och med|til og med|\bthrough\b|\bthru\b|inkl|einschlie(?:ß|ss)lich|inclu[sd]|incluid|\binclus|\basti\b|\bsaakka\b|kuluessa|y compris|ambos)",
     )
 });
-static BACK_FROM: LazyLock<Regex> =
-    LazyLock::new(|| expression(r"(?i)\b(?:ab|från|from|à partir|dès|desde|a partir|fra)\b"));
+/// The end of a sentence; an abbreviation ("d. 15. marts") is none.
+static END: LazyLock<Regex> = LazyLock::new(|| expression(r"[!?\n]|\p{Ll}{4}\. |\)\. "));
 static SINCE: LazyLock<Regex> = LazyLock::new(|| {
     expression(
         r"(?i)\b(?:från(?: och med)?|fr\.?o\.?m\.?|from|starting|vom|von|ab|seit|du|à partir d[ue]|dès|del|desde|a partir del?|fra(?: og med)?|alkaen|between|mellan|zwischen|entre)\s*(?:den|the|dem|le|el)?\s*(?:\p{L}{3,10},?)?\s*$",
