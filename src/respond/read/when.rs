@@ -91,7 +91,7 @@ fn part(text: &str, all: &[Named], at: usize) -> Part {
     let before = sentence_end(before).map_or(before, |end| &before[end..]);
     let within = &text[named.start..named.end];
     let behind = slice(text, named.end, to.min(named.end + BEHIND));
-    let ends = END.find(behind).map(|end| end.start());
+    let ends = END.find(behind).map(|end| end.end());
     // A word between two dates belongs to the later one: "2-12 mars och åter den 15".
     let shared = ends.is_none() && all.get(at + 1).is_some_and(|next| next.start - named.end <= BEHIND);
     let behind = &behind[..ends.unwrap_or(behind.len())];
