@@ -1,5 +1,5 @@
 //! A million contacts: how long `check`, `plan`, `apply` and the schedule take, and how
-//! much memory.
+//! much memory; and how long a daemon takes to be ready on their database.
 //!
 //! ```text
 //! cargo bench --bench million                                   # 1,000,000 on SQLite
@@ -13,6 +13,8 @@
 mod clients;
 #[path = "million/gauge.rs"]
 mod gauge;
+#[path = "million/ready.rs"]
+mod ready;
 
 use std::path::Path;
 
@@ -60,7 +62,7 @@ async fn main() -> Result<()> {
     drop(preview(&store, &config, &check, eve, false, &|_| ()).await?);
     gauge.done(contacts);
     store.close().await;
-    Ok(())
+    tokio::task::spawn_blocking(move || ready::measure(&url, folder.path())).await?
 }
 
 /// The example's company, which writes to several people of one client.

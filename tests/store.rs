@@ -12,6 +12,8 @@ mod files;
 mod handoffs;
 #[path = "store/plans.rs"]
 mod plans;
+#[path = "store/waiting.rs"]
+mod waiting;
 
 use jiff::{Timestamp, ToSpan};
 use outreachd::model::act::Act;

@@ -4,18 +4,22 @@
 //! its rows, column by column, with ids, names and addresses of their own. So a million
 //! take a minute, and a new column needs no line here.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use jiff::civil::{Weekday, date, time};
 use outreachd::clock::Clock;
-use outreachd::config::Config;
+use outreachd::config::dkim::{Algorithm, generate};
+use outreachd::config::{Config, Dkim, SecretRef};
 use outreachd::model::act::Act;
 use outreachd::model::campaign::{Campaign, From, Start};
 use outreachd::model::plan::Enrolment;
 use outreachd::render::TemplateSet;
 use outreachd::schedule;
 use outreachd::store::{ClientRecord, ConsentRecord, Migration, NewRevision, Store};
+use secrecy::ExposeSecret;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::house;
@@ -60,10 +64,31 @@ const PARAGRAPH: &str = "Jag mäter gärna ljuset hos {{account.name}} i {{accou
      armaturer** som de behöver, och hälften av dem lyser när ingen är där. [Så här går det till]\
      (https://fyrljus.example/matning).\n\n";
 
-/// The configuration with one relay on loopback.
-pub fn configuration(port: u16, sessions: usize) -> Arc<Config> {
+const ALGORITHMS: [Algorithm; 2] = [Algorithm::Rsa, Algorithm::Ed25519];
+
+/// The configuration with one relay on loopback; letters are signed with the keys in a folder.
+pub fn configuration(port: u16, sessions: usize, keys: Option<&Path>) -> Arc<Config> {
     let relay = format!("host = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nsessions = {sessions}");
-    Arc::new(house::config(&relay, "messages_per_session = 100000"))
+    let mut config = house::config(&relay, "messages_per_session = 100000");
+    let named = |folder: &Path| ALGORITHMS.map(|algorithm| dkim(folder, algorithm));
+    config.senders[0].dkim = keys.map_or_else(Vec::new, |folder| named(folder).to_vec());
+    Arc::new(config)
+}
+
+/// A key of each kind, in a folder.
+pub fn make_keys(folder: &Path) -> Result<()> {
+    for algorithm in ALGORITHMS {
+        let SecretRef::File(path) = dkim(folder, algorithm).key else { continue };
+        std::fs::write(&path, generate(algorithm)?.pem.expose_secret())?;
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600))?;
+    }
+    Ok(())
+}
+
+fn dkim(folder: &Path, algorithm: Algorithm) -> Dkim {
+    let selector = algorithm.to_string();
+    let key = SecretRef::File(folder.join(format!("{selector}.pem")));
+    Dkim { selector, domain: "fyrljus.example".into(), key, retired: false }
 }
 
 /// Makes a database at `url` in which `count` letters are due.
@@ -116,7 +141,7 @@ fn copy(table: &str, columns: &[String], differs: &[(&str, &str)], copies: i64) 
 
 /// One client whose letter is due, by the stages themselves.
 async fn model(store: &Store) -> Result<()> {
-    let (now, config) = (Clock::System.now(), configuration(25, 1));
+    let (now, config) = (Clock::System.now(), configuration(25, 1, None));
     let act = Act::stage("bench", now);
     let consent =
         ConsentRecord { channel: "email".into(), basis: "consent".into(), evidence: "fair".into(), given_at: 0 };

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench sending [-- --quick] [-- ROW ...]` drives the whole path (claim, check,
 //! render, handoff committed, SMTP, result committed) into `smtp-sink`, takes turns with
-//! `smtp-source`, and prints the ratio. `seed URL COUNT` and `worker URL PORT SESSIONS LIMIT` are
+//! `smtp-source`, and prints the ratio. `seed URL COUNT` and `worker JOB` are
 //! its parts alone, to run under a profiler. What binds, and why, stands in benches/README.md.
 
 mod backlog;
@@ -21,10 +21,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    if let [word, url, port, sessions, limit] = arguments.as_slice()
+    if let [word, job] = arguments.as_slice()
         && word == "worker"
     {
-        return runtime.block_on(worker::work(url, port.parse()?, sessions.parse()?, limit.parse()?));
+        return runtime.block_on(worker::work(serde_json::from_str(job)?));
     }
     if let [word, url, count] = arguments.as_slice()
         && word == "seed"

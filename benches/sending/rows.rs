@@ -12,10 +12,13 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::backlog;
 use crate::peers::{Distance, Sink, smtp_source};
-use crate::worker::Figures;
+use crate::worker::{Figures, Job};
 
 /// Each way: a relay in the next town.
 const FAR: Duration = Duration::from_millis(10);
+
+/// Letters that go before the clock runs, or a turn's more: SQLite's log takes no more.
+const WARM_UP: usize = 1_600;
 
 /// One machine, one sink, one size of letter.
 struct Bench {
@@ -31,6 +34,13 @@ struct Run {
     figures: Figures,
 }
 
+impl Run {
+    /// Processor time of a letter, in microseconds.
+    fn cpu_us(&self) -> f64 {
+        self.figures.cpu_ms as f64 * 1000.0 / self.figures.sent as f64
+    }
+}
+
 /// Runs the rows that are named, or all.
 pub async fn run(quick: bool, names: &[String]) -> Result<()> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
@@ -41,6 +51,9 @@ pub async fn run(quick: bool, names: &[String]) -> Result<()> {
         if wanted(&format!("rate-{sessions}")) {
             bench.rate(sessions).await?;
         }
+    }
+    if wanted("dkim") {
+        bench.dkim().await?;
     }
     if wanted("distance") {
         bench.distance().await?;
@@ -59,7 +72,8 @@ async fn letter_bytes(folder: &tempfile::TempDir) -> Result<usize> {
     let url = format!("sqlite:{}", folder.path().join("one.db").display());
     backlog::seed(&url, 1).await?;
     let server = MailServer::accepting().await?;
-    send(&[&url], server.addr().port(), 1, 1).await?;
+    let (url, port) = (url.as_str(), server.addr().port());
+    send(&[Job { url, port, sessions: 1, warm_up: 0, limit: 1, keys: None }]).await?;
     let received = server.received();
     Ok(received.first().context("the letter arrived")?.message.len())
 }
@@ -104,31 +118,61 @@ impl Bench {
         Ok(copy)
     }
 
-    /// Ours: `limit` letters of a backlog of `letters`.
-    async fn ours(&self, port: u16, sessions: usize, letters: usize, limit: usize) -> Result<Run> {
+    /// Ours: a backlog of `letters`, of which `job` sends some.
+    async fn ours(&self, letters: usize, job: Job<'_>) -> Result<Run> {
         let file = self.database(letters).await?;
         let url = format!("sqlite:{}", file.display());
-        let run = send(&[&url], port, sessions, limit).await?;
+        let run = send(&[Job { url: &url, ..job }]).await?;
         let mut conn = SqliteConnection::connect(&url).await?;
         let accepted: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM delivery WHERE state = 'accepted' AND tries = 1")
             .fetch_one(&mut conn)
             .await?;
         conn.close().await?;
-        ensure!(usize::try_from(accepted)? == run.figures.sent, "{accepted} accepted, {} sent", run.figures.sent);
+        let Figures { warm, sent, .. } = run.figures;
+        ensure!(usize::try_from(accepted)? == warm + sent, "{accepted} accepted, {warm} and {sent} sent");
         Ok(run)
+    }
+
+    /// So many letters over so many sessions, unsigned, to the sink.
+    fn job(&self, sessions: usize, limit: usize) -> Job<'static> {
+        Job { url: "", port: self.sink.port, sessions, warm_up: WARM_UP, limit, keys: None }
     }
 
     async fn rate(&self, sessions: usize) -> Result<()> {
         let (mut ours, mut theirs, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
         let letters = self.letters();
         for _ in 0..self.rounds() {
-            let run = self.ours(self.sink.port, sessions, letters, letters).await?;
-            cpu.push(run.figures.cpu_ms as f64 * 1000.0 / run.figures.sent as f64);
+            let run = self.ours(letters + WARM_UP, self.job(sessions, letters)).await?;
+            cpu.push(run.cpu_us());
             ours.push(run.rate);
             theirs.push(smtp_source(self.sink.port, sessions, letters, self.bytes).await?);
         }
         row(&format!("rate-{sessions}"), &ours, &theirs, 70);
         println!("           {:.0} µs of processor time a letter", median(&cpu));
+        Ok(())
+    }
+
+    /// The same with a signature of each kind: they cost what they cost, and nothing else.
+    async fn dkim(&self) -> Result<()> {
+        let (sessions, letters) = (32, self.letters());
+        let folder = self.folder.path().to_str().context("the folder's name is text")?;
+        backlog::make_keys(self.folder.path())?;
+        let (mut plain, mut signed, mut rate) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..self.rounds() {
+            let job = self.job(sessions, letters);
+            plain.push(self.ours(letters + WARM_UP, job).await?.cpu_us());
+            let run = self.ours(letters + WARM_UP, Job { keys: Some(folder), ..job }).await?;
+            signed.push(run.cpu_us());
+            rate.push(run.rate);
+        }
+        println!(
+            "{:<10} {:.0}/s; {:.0} µs a letter signed, {:.0} unsigned: {:.0} more (goal some 300)",
+            "dkim",
+            median(&rate),
+            median(&signed),
+            median(&plain),
+            median(&signed) - median(&plain)
+        );
         Ok(())
     }
 
@@ -138,7 +182,8 @@ impl Bench {
         let proxy = Distance::start(self.sink.port, FAR).await?;
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..self.rounds() {
-            ours.push(self.ours(proxy.port, sessions, letters, letters).await?.rate);
+            let job = Job { port: proxy.port, warm_up: 0, ..self.job(sessions, letters) };
+            ours.push(self.ours(letters, job).await?.rate);
             theirs.push(smtp_source(proxy.port, sessions, letters, self.bytes).await?);
         }
         row("distance", &ours, &theirs, 150);
@@ -150,8 +195,8 @@ impl Bench {
         let (small, large) = if self.quick { (3_000, 50_000) } else { (10_000, 1_000_000) };
         let (mut few, mut many, mut early, mut peak) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..self.rounds() {
-            few.push(self.ours(self.sink.port, 8, small, small).await?.rate);
-            let run = self.ours(self.sink.port, 8, large, small).await?;
+            few.push(self.ours(small + WARM_UP, self.job(8, small)).await?.rate);
+            let run = self.ours(large, self.job(8, small)).await?;
             many.push(run.rate);
             early.push(run.figures.early_kb as f64 / 1024.0);
             peak.push(run.figures.peak_kb as f64 / 1024.0);
@@ -185,7 +230,8 @@ impl Bench {
             for (daemons, rates) in [(1, &mut one), (2, &mut two)] {
                 let url = fresh_database(&server).await?;
                 backlog::seed(&url, letters).await?;
-                let run = send(&vec![url.as_str(); daemons], self.sink.port, 8, letters).await?;
+                let job = Job { url: &url, warm_up: 0, ..self.job(8, letters) };
+                let run = send(&vec![job; daemons]).await?;
                 ensure!(run.figures.sent == letters, "{} of {letters} sent", run.figures.sent);
                 rates.push(run.rate);
             }
@@ -211,11 +257,11 @@ async fn fresh_database(server: &str) -> Result<String> {
     Ok(url.into())
 }
 
-/// Starts a worker on each URL, lets them go together and waits for all.
-async fn send(urls: &[&str], port: u16, sessions: usize, limit: usize) -> Result<Run> {
+/// Starts a worker for each job, lets them go together and waits for all.
+async fn send(jobs: &[Job<'_>]) -> Result<Run> {
     let mut workers = Vec::new();
-    for url in urls {
-        workers.push(start(url, port, sessions, limit).await?);
+    for job in jobs {
+        workers.push(start(job).await?);
     }
     let begun = Instant::now();
     for (child, _) in &mut workers {
@@ -235,9 +281,9 @@ async fn send(urls: &[&str], port: u16, sessions: usize, limit: usize) -> Result
     Ok(Run { rate: sent as f64 / took, figures: Figures { sent, ..first } })
 }
 
-async fn start(url: &str, port: u16, sessions: usize, limit: usize) -> Result<(Child, Lines<BufReader<ChildStdout>>)> {
+async fn start(job: &Job<'_>) -> Result<(Child, Lines<BufReader<ChildStdout>>)> {
     let mut child = Command::new(std::env::current_exe()?)
-        .args(["worker", url, &port.to_string(), &sessions.to_string(), &limit.to_string()])
+        .args(["worker", &serde_json::to_string(job)?])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -13,6 +13,7 @@ use crate::model::delivery::Purpose;
 use crate::model::id::{ContactId, PlanId, RevisionId};
 use crate::model::plan::StopReason;
 use crate::model::task::TaskKind;
+use crate::model::user::User;
 use crate::policy::choice;
 use crate::policy::enrolment::zone_of;
 use crate::store::{Client, Consequence, DuePlace, NewDelivery, PlanMove, PlanRow, Store, StoreError};
@@ -55,12 +56,13 @@ pub(super) async fn pass(stage: &mut Stage<'_>) -> Result<usize, ScheduleError> 
 /// Everything of one campaign; while a page is written, the next one is read.
 async fn sweep(stage: &mut Stage<'_>, campaign: &str, ahead: Timestamp) -> Result<usize, ScheduleError> {
     let (store, now) = (stage.store, stage.now);
+    let users = store.users().await?;
     let (mut done, mut after, mut settled) = (0, DuePlace::default(), Settled::default());
     loop {
         let write = settled.write(store, &stage.act);
         let read = async {
             let plans = store.due_page(campaign, now, ahead, after, BATCH).await?;
-            let people = People::of(store, &plans).await?;
+            let people = People::of(store, &users, &plans).await?;
             Ok::<_, StoreError>((plans, people))
         };
         let (written, read) = tokio::join!(write, read);
@@ -73,7 +75,10 @@ async fn sweep(stage: &mut Stage<'_>, campaign: &str, ahead: Timestamp) -> Resul
 }
 
 async fn settle(stage: &mut Stage<'_>, plans: &[PlanRow]) -> Result<usize, ScheduleError> {
-    let people = People::of(stage.store, plans).await?;
+    if plans.is_empty() {
+        return Ok(0);
+    }
+    let people = People::of(stage.store, &stage.store.users().await?, plans).await?;
     let settled = Settled::of(stage, plans, &people).await?;
     Ok(settled.write(stage.store, &stage.act).await?)
 }
@@ -85,9 +90,9 @@ struct People {
 }
 
 impl People {
-    async fn of(store: &Store, plans: &[PlanRow]) -> Result<Self, StoreError> {
+    async fn of(store: &Store, users: &[User], plans: &[PlanRow]) -> Result<Self, StoreError> {
         let contacts: Vec<_> = plans.iter().map(|plan| plan.contact).collect();
-        let clients = store.clients(&contacts).await?;
+        let clients = store.clients_of(users, &contacts).await?;
         let clients = clients.into_iter().map(|client| (client.contact.id, client)).collect();
         let mut consents: HashMap<ContactId, Vec<Consent>> = HashMap::new();
         for consent in store.consents_of(&contacts).await? {

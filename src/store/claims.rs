@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::daemons::has_ended;
 use super::deliveries::{COLUMNS, DeliverySql};
-use super::words::{maybe_instant, micros, rows, word};
+use super::lanes::slot;
+use super::words::{micros, rows, word};
 use super::{DeliveryRow, Engine, Result, Store, reading, transaction};
 use crate::model::act::Act;
 use crate::model::delivery::DeliveryState;
@@ -102,7 +103,11 @@ pub(super) use paused;
 macro_rules! due {
     () => {
         concat!(
-            "d.lane = $1 AND d.state IN ('scheduled', 'retry') AND d.due_at <= $2 AND (NOT ",
+            "d.lane = $1 AND d.state IN ('scheduled', 'retry') AND ",
+            slot!("d.due_at"),
+            " <= ",
+            slot!("$2"),
+            " AND d.due_at <= $2 AND (NOT ",
             paused!("$2"),
             " OR COALESCE(",
             blocked!("$2"),
@@ -116,14 +121,18 @@ const CLAIM_SQLITE: &str = concat!(
     "UPDATE delivery SET state = 'claimed', claimed_by = $3
      WHERE id IN (SELECT d.id FROM delivery d WHERE ",
     due!(),
-    " ORDER BY d.due_at, d.id LIMIT $4) RETURNING id"
+    " ORDER BY ",
+    slot!("d.due_at"),
+    ", d.id LIMIT $4) RETURNING id"
 );
 
 /// Materialised, so that the planner can't run the limited part twice and claim too many.
 const CLAIM_POSTGRES: &str = concat!(
     "WITH free AS MATERIALIZED (SELECT d.id FROM delivery d WHERE ",
     due!(),
-    " ORDER BY d.due_at, d.id LIMIT $4 FOR UPDATE SKIP LOCKED)
+    " ORDER BY ",
+    slot!("d.due_at"),
+    ", d.id LIMIT $4 FOR UPDATE SKIP LOCKED)
      UPDATE delivery SET state = 'claimed', claimed_by = $3 FROM free WHERE delivery.id = free.id RETURNING delivery.id"
 );
 
@@ -144,7 +153,7 @@ const RELEASE: &str = "
     WHERE delivery.id = n.delivery AND delivery.state IN ('claimed', 'handoff') AND delivery.claimed_by = $3";
 
 impl Store {
-    /// Takes up to `limit` due deliveries of a lane for `daemon`, oldest first.
+    /// Takes up to `limit` due deliveries of a lane for `daemon`, oldest first to five minutes.
     ///
     /// # Errors
     /// The database does not answer. What may have been taken nevertheless stays claimed until
@@ -266,25 +275,6 @@ impl Store {
                 .rows_affected()
         });
         Ok(taken)
-    }
-
-    /// When the next delivery of a lane is due, or one that is due stops being paused.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn next_due_at(&self, lane: &str, now: Timestamp) -> Result<Option<Timestamp>> {
-        let at = reading!(self, conn => {
-            sqlx::query_scalar::<_, Option<i64>>(
-                "SELECT MIN(at) FROM (
-                    SELECT MIN(due_at) AS at FROM delivery WHERE lane = $1 AND state IN ('scheduled', 'retry') AND due_at > $2
-                    UNION ALL SELECT MIN(until) FROM pause WHERE ended_at IS NULL AND until > $2) AS t",
-            )
-            .bind(lane)
-            .bind(micros(now))
-            .fetch_one(&mut *conn)
-            .await?
-        });
-        maybe_instant(at)
     }
 }
 

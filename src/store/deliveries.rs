@@ -185,7 +185,30 @@ pub struct DeliveryFilter {
     pub id: Option<DeliveryId>,
 }
 
+impl DeliveryFilter {
+    /// What is asked for and nothing else, so that an index can answer it: `$2` is the contact,
+    /// `$3` the campaign, `$4` the id. The words of states are our own.
+    fn conditions(&self) -> String {
+        let given = |is_given: bool, number: u8, condition: &str| {
+            // Every parameter must stand in the text, or PostgreSQL does not know its type.
+            if is_given { condition.to_owned() } else { format!("CAST(${number} AS BIGINT) IS NULL") }
+        };
+        let mut all = vec![
+            given(self.contact.is_some(), 2, "d.contact_id = $2"),
+            if self.campaign.is_some() { "d.campaign = $3".into() } else { "CAST($3 AS TEXT) IS NULL".into() },
+            given(self.id.is_some(), 4, "d.id = $4"),
+        ];
+        if !self.states.is_empty() {
+            let states: Vec<_> = self.states.iter().map(|state| format!("d.state = '{}'", word(state))).collect();
+            all.push(format!("({})", states.join(" OR ")));
+        }
+        all.join(" AND ")
+    }
+}
+
+/// Each row is made text once: SQLite would make it anew for every column that is read from it.
 const INSERT: &str = "
+    WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
     INSERT INTO delivery (id, key, purpose, channel, address, folded, domain, contact_id, user_id, plan_id, campaign, step, variant,
         revision_id, fallback, needs_consent, sender, lane, payload, state, due_at, not_after, tries, created_at, awaited)
     SELECT CAST(r.value->>'id' AS BIGINT), r.value->>'key', r.value->>'purpose', r.value->>'channel', r.value->>'address',
@@ -196,13 +219,14 @@ const INSERT: &str = "
         CAST(r.value->>'not_after' AS BIGINT), 0, $2,
         CASE WHEN EXISTS (SELECT 1 FROM plan p WHERE p.id = CAST(r.value->>'plan' AS BIGINT) AND p.step = r.value->>'step'
                   AND p.state = 'active' AND p.delivery_id IS NULL) THEN 1 ELSE 0 END
-    FROM json_each($1) AS r WHERE 1 = 1
+    FROM r WHERE 1 = 1
     ON CONFLICT (key) DO NOTHING";
 
 const TIE_PLANS: &str = "
+    WITH r AS MATERIALIZED (SELECT value FROM json_each($1))
     UPDATE plan SET delivery_id = n.id
     FROM (SELECT CAST(r.value->>'id' AS BIGINT) AS id, CAST(r.value->>'plan' AS BIGINT) AS plan, r.value->>'step' AS step
-          FROM json_each($1) AS r) AS n
+          FROM r) AS n
     WHERE plan.id = n.plan AND plan.step = n.step AND plan.state = 'active' AND plan.delivery_id IS NULL";
 
 /// The ids of those that were there already, where some were.
@@ -294,20 +318,15 @@ impl Store {
     /// The database does not answer.
     pub async fn deliveries(&self, filter: &DeliveryFilter, limit: i64) -> Result<Vec<DeliveryRow>> {
         let text = format!(
-            "SELECT {COLUMNS} FROM delivery d
-             WHERE ($1 = '[]' OR d.state IN (SELECT r.value->>'state' FROM json_each($1) AS r))
-               AND ($2 IS NULL OR d.contact_id = $2) AND ($3 IS NULL OR d.campaign = $3) AND ($4 IS NULL OR d.id = $4)
-             ORDER BY d.due_at DESC, d.id DESC LIMIT $5"
+            "SELECT {COLUMNS} FROM delivery d WHERE {} ORDER BY d.due_at DESC, d.id DESC LIMIT $1",
+            filter.conditions()
         );
-        let states: Vec<_> = filter.states.iter().map(|state| json!({ "state": state })).collect();
-        let states = rows(&states)?;
         let rows = reading!(self, conn => {
             sqlx::query_as::<_, DeliverySql>(sqlx::AssertSqlSafe(text))
-                .bind(states)
+                .bind(limit)
                 .bind(filter.contact.map(|id| id.0))
                 .bind(filter.campaign.clone())
                 .bind(filter.id.map(|id| id.0))
-                .bind(limit)
                 .fetch_all(&mut *conn)
                 .await?
         });

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::pauses::campaign_is_paused;
 use super::plans::{COLUMNS, PlanSql};
 use super::words::{maybe_instant, micros};
 use super::{PlanRow, Result, Store, reading};
@@ -35,10 +36,8 @@ fn hour_of(at: Timestamp) -> i64 {
 
 /// Campaigns that no pause holds at `$1`; plans are looked for campaign by campaign, so that
 /// a million of a paused one cost nothing.
-const OPEN_CAMPAIGNS: &str = "
-    SELECT c.id FROM campaign c WHERE NOT EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL
-        AND (u.until IS NULL OR u.until > $1) AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = c.id)))
-    ORDER BY c.id";
+const OPEN_CAMPAIGNS: &str =
+    concat!("SELECT c.id FROM campaign c WHERE NOT ", campaign_is_paused!("c.id", "$1"), " ORDER BY c.id");
 
 /// A plan of campaign `$1` that is due by `$2` and whose contact is not paused at `$3`.
 ///
@@ -47,6 +46,21 @@ const OPEN_CAMPAIGNS: &str = "
 const IS_DUE: &str = "p.campaign = $1 AND p.state = 'active' AND p.delivery_id IS NULL AND p.next_at <= $2
     AND NOT EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > $3)
         AND u.scope = 'contact' AND u.value = CAST(p.contact_id AS TEXT))";
+
+const NEXT_PLAN: &str = concat!(
+    "SELECT MIN(at) FROM (
+        SELECT COALESCE(
+            (SELECT MIN(p.next_at) FROM plan p WHERE p.campaign = c.id AND p.state = 'active' AND p.delivery_id IS NULL
+               AND p.next_at > $2 AND p.next_at / 3600000000 = $2 / 3600000000),
+            (SELECT p.next_at / 3600000000 * 3600000000 FROM plan p
+             WHERE p.campaign = c.id AND p.state = 'active' AND p.delivery_id IS NULL
+               AND p.next_at / 3600000000 > $2 / 3600000000 ORDER BY p.next_at / 3600000000 LIMIT 1)) AS at
+        FROM campaign c WHERE NOT ",
+    campaign_is_paused!("c.id", "$1"),
+    "
+        UNION ALL SELECT MIN(until) FROM pause WHERE ended_at IS NULL AND until > $1
+        UNION ALL SELECT MIN(next_run_at) FROM campaign WHERE next_run_at > $2) AS t"
+);
 
 impl Store {
     /// The campaigns that no pause holds.
@@ -141,17 +155,7 @@ impl Store {
     pub async fn next_plan_at(&self, now: Timestamp, after: Timestamp) -> Result<Option<Timestamp>> {
         let at = reading!(self, conn => {
             sqlx::query_scalar::<_, Option<i64>>(
-                "SELECT MIN(at) FROM (
-                    SELECT COALESCE(
-                        (SELECT MIN(p.next_at) FROM plan p WHERE p.campaign = c.id AND p.state = 'active' AND p.delivery_id IS NULL
-                           AND p.next_at > $2 AND p.next_at / 3600000000 = $2 / 3600000000),
-                        (SELECT p.next_at / 3600000000 * 3600000000 FROM plan p
-                         WHERE p.campaign = c.id AND p.state = 'active' AND p.delivery_id IS NULL
-                           AND p.next_at / 3600000000 > $2 / 3600000000 ORDER BY p.next_at / 3600000000 LIMIT 1)) AS at
-                    FROM campaign c WHERE NOT EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL
-                        AND (u.until IS NULL OR u.until > $1) AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = c.id)))
-                    UNION ALL SELECT MIN(until) FROM pause WHERE ended_at IS NULL AND until > $1
-                    UNION ALL SELECT MIN(next_run_at) FROM campaign WHERE next_run_at > $2) AS t",
+                NEXT_PLAN,
             )
             .bind(micros(now))
             .bind(micros(after))

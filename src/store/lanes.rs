@@ -3,21 +3,63 @@
 
 use jiff::Timestamp;
 
+use super::pauses::campaign_pauses;
 use super::words::{instant, maybe_instant, micros};
 use super::{Result, Store, reading};
 
-/// Each step asks the index for the first entry behind the last lane; grouping would read
-/// every entry.
-const WAITING: &str = "
-    WITH RECURSIVE step (lane) AS (
-        SELECT (SELECT d.lane FROM delivery d WHERE d.state IN ('scheduled', 'retry') ORDER BY d.lane LIMIT 1)
-        UNION ALL
-        SELECT (SELECT d.lane FROM delivery d WHERE d.state IN ('scheduled', 'retry') AND d.lane > step.lane
-                ORDER BY d.lane LIMIT 1)
-        FROM step WHERE step.lane IS NOT NULL)
-    SELECT lane, (SELECT d.due_at FROM delivery d WHERE d.state IN ('scheduled', 'retry') AND d.lane = step.lane
-                  ORDER BY d.due_at LIMIT 1)
-    FROM step WHERE lane IS NOT NULL ORDER BY lane";
+/// The five minutes that an instant lies in, as the index of what is due counts them. By the
+/// instant itself each new row would land in another page: letters of one hour are a million.
+macro_rules! slot {
+    ($at:literal) => {
+        concat!("(", $at, " / 300000000)")
+    };
+}
+
+/// The lanes in which something waits, one by one: each step asks the index for the first
+/// entry behind the last lane; grouping would read every entry.
+macro_rules! leaps {
+    () => {
+        "RECURSIVE step (lane) AS (
+            SELECT (SELECT d.lane FROM delivery d WHERE d.state IN ('scheduled', 'retry') ORDER BY d.lane LIMIT 1)
+            UNION ALL
+            SELECT (SELECT d.lane FROM delivery d WHERE d.state IN ('scheduled', 'retry') AND d.lane > step.lane
+                    ORDER BY d.lane LIMIT 1)
+            FROM step WHERE step.lane IS NOT NULL)"
+    };
+}
+
+/// When the first of the deliveries `d` that fit `$which` is due: the least of the first five minutes.
+macro_rules! first_due {
+    ($($which:tt)+) => {
+        concat!(
+            "(SELECT MIN(d.due_at) FROM delivery d WHERE d.state IN ('scheduled', 'retry') AND ", $($which)+, " AND ",
+            $crate::store::lanes::slot!("d.due_at"), " = (SELECT ", $crate::store::lanes::slot!("d.due_at"),
+            " FROM delivery d WHERE d.state IN ('scheduled', 'retry') AND ", $($which)+,
+            " ORDER BY ", $crate::store::lanes::slot!("d.due_at"), " LIMIT 1))"
+        )
+    };
+}
+
+pub(super) use {first_due, leaps, slot};
+
+const WAITING: &str = concat!(
+    "WITH ",
+    leaps!(),
+    " SELECT lane, ",
+    first_due!("d.lane = step.lane"),
+    " FROM step WHERE lane IS NOT NULL ORDER BY lane"
+);
+
+const NEXT_DUE: &str = concat!(
+    "SELECT MIN(at) FROM (SELECT COALESCE((SELECT MIN(d.due_at) FROM delivery d
+            WHERE d.lane = $1 AND d.state IN ('scheduled', 'retry') AND ",
+    slot!("d.due_at"),
+    " = ",
+    slot!("$2"),
+    " AND d.due_at > $2), ",
+    first_due!("d.lane = $1 AND ", slot!("d.due_at"), " > ", slot!("$2")),
+    ") AS at UNION ALL SELECT MIN(until) FROM pause WHERE ended_at IS NULL AND until > $2) AS t"
+);
 
 impl Store {
     /// The lanes in which something waits, and since when or until when.
@@ -33,6 +75,23 @@ impl Store {
         waiting.map(|(lane, at)| Ok((lane, instant(at)?))).collect()
     }
 
+    /// When the next delivery of a lane is due, or one that is due stops being paused.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn next_due_at(&self, lane: &str, now: Timestamp) -> Result<Option<Timestamp>> {
+        let at = reading!(self, conn => {
+            sqlx::query_scalar::<_, Option<i64>>(
+                NEXT_DUE,
+            )
+            .bind(lane)
+            .bind(micros(now))
+            .fetch_one(&mut *conn)
+            .await?
+        });
+        maybe_instant(at)
+    }
+
     /// Which campaigns are paused at `now`, and until when; no name stands for all of them.
     ///
     /// # Errors
@@ -40,8 +99,7 @@ impl Store {
     pub async fn paused_campaigns(&self, now: Timestamp) -> Result<Vec<(Option<String>, Option<Timestamp>)>> {
         let rows = reading!(self, conn => {
             sqlx::query_as::<_, (Option<String>, Option<i64>)>(
-                "SELECT CASE WHEN scope = 'campaign' THEN value END, until FROM pause
-                 WHERE ended_at IS NULL AND scope IN ('all', 'campaign') AND (until IS NULL OR until > $1)",
+                concat!("SELECT campaign, until FROM ", campaign_pauses!("$1"), " AS held"),
             )
             .bind(micros(now))
             .fetch_all(&mut *conn)

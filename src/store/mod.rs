@@ -406,7 +406,9 @@ async fn open_sqlite(path: &Path, migration: Migration) -> Result<Engine> {
         .connect_with(options.clone().pragma("cache_size", "-16384").pragma("temp_store", "MEMORY"))
         .await
         .map_err(|error| fail(unopened(path, &error)))?;
-    let readers = pool(4).connect_with(options).await.map_err(|error| fail(unopened(path, &error)))?;
+    // A page of 500 rows in one go: with fewer places each row wakes its reader.
+    let readers =
+        pool(4).connect_with(options.row_buffer_size(512)).await.map_err(|error| fail(unopened(path, &error)))?;
     Ok(Engine::Sqlite { path: path.to_owned(), file, writer, readers })
 }
 

@@ -10,6 +10,34 @@ use super::{Result, Store, StoreError, reading, transaction};
 use crate::model::act::Act;
 use crate::model::id::ContactId;
 
+/// What pauses campaigns at `$now`: one `campaign` and `until` a pause; no campaign stands for
+/// all of them. The one text behind all who ask, as a subquery.
+macro_rules! campaign_pauses {
+    ($now:literal) => {
+        concat!(
+            "(SELECT CASE WHEN u.scope = 'campaign' THEN u.value END AS campaign, u.until FROM pause u
+              WHERE u.ended_at IS NULL AND u.scope IN ('all', 'campaign') AND (u.until IS NULL OR u.until > ",
+            $now,
+            "))"
+        )
+    };
+}
+
+/// Whether a pause of its own or of all holds the campaign that column `$campaign` names at `$now`.
+macro_rules! campaign_is_paused {
+    ($campaign:literal, $now:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM ",
+            $crate::store::pauses::campaign_pauses!($now),
+            " AS held WHERE held.campaign IS NULL OR held.campaign = ",
+            $campaign,
+            ")"
+        )
+    };
+}
+
+pub(super) use {campaign_is_paused, campaign_pauses};
+
 /// What a pause covers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "scope", content = "value", rename_all = "snake_case")]

@@ -183,7 +183,14 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub async fn clients(&self, contacts: &[ContactId]) -> Result<Vec<Client>> {
-        let users = self.users().await?;
+        self.clients_of(&self.users().await?, contacts).await
+    }
+
+    /// The same by [`Store::users`] that are known already: who reads page after page asks once.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn clients_of(&self, users: &[User], contacts: &[ContactId]) -> Result<Vec<Client>> {
         let ids = super::words::id_list(contacts.iter().map(|id| id.0));
         let rows = reading!(self, conn => {
             sqlx::query_as::<_, ClientSql>(SELECT_CLIENTS).bind(ids).fetch_all(&mut *conn).await?

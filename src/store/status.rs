@@ -6,6 +6,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::Acquire;
 
+use super::claims::paused;
+use super::lanes::{first_due, leaps, slot};
+use super::pauses::campaign_is_paused;
 use super::words::{maybe_instant, micros, parse};
 use super::{Engine, Result, Store, reading};
 use crate::model::address::Channel;
@@ -105,25 +108,54 @@ const ENDS: [(&str, &[DeliveryState]); 5] = [
     (NOT_SENT, &[DeliveryState::Skipped, DeliveryState::Cancelled]),
 ];
 
+/// Whether no pause of its own, its campaign's, its domain's or its contact's holds delivery `d`
+/// at `$1`, and it is due.
+macro_rules! is_free {
+    () => {
+        concat!(
+            "d.lane = step.lane AND d.due_at <= $1 AND ",
+            slot!("d.due_at"),
+            " <= ",
+            slot!("$1"),
+            " AND (d.purpose <> 'campaign' OR NOT ",
+            paused!("$1"),
+            ")"
+        )
+    };
+}
+
 /// Since when the first delivery is due that no pause holds. It leaps from lane to lane,
 /// and over those of a paused campaign: all deliveries of a lane are of one campaign.
-const OLDEST_DUE: &str = "
-    WITH RECURSIVE step (lane) AS (
-        SELECT (SELECT d.lane FROM delivery d WHERE d.state IN ('scheduled', 'retry') ORDER BY d.lane LIMIT 1)
+const OLDEST_DUE: &str = concat!(
+    "WITH ",
+    leaps!(),
+    " SELECT MIN(at) FROM (SELECT ",
+    first_due!(is_free!()),
+    " AS at FROM step JOIN delivery f ON f.id = (SELECT d.id FROM delivery d
+            WHERE d.state IN ('scheduled', 'retry') AND d.lane = step.lane ORDER BY ",
+    slot!("d.due_at"),
+    ", d.id LIMIT 1)
+      WHERE f.purpose <> 'campaign' OR NOT ",
+    campaign_is_paused!("f.campaign", "$1"),
+    ") AS t"
+);
+
+/// Counted by the indexes alone, but for the few that are under way. What waits is counted
+/// lane by lane: a lane's deliveries are of one campaign and one channel.
+const COUNT_DELIVERIES: &str = "
+    SELECT campaign, channel, state, CAST(SUM(n) AS BIGINT) FROM (
+        SELECT f.campaign, f.channel, s.state, CASE s.state WHEN 'retry' THEN w.retries ELSE w.n - w.retries END AS n
+        FROM (SELECT d.lane, MIN(d.id) AS one, COUNT(*) AS n, COUNT(CASE WHEN d.state = 'retry' THEN 1 END) AS retries
+              FROM delivery d WHERE d.state IN ('scheduled', 'retry') GROUP BY d.lane) AS w
+        CROSS JOIN delivery f CROSS JOIN (SELECT 'scheduled' AS state UNION ALL SELECT 'retry') AS s WHERE f.id = w.one
         UNION ALL
-        SELECT (SELECT d.lane FROM delivery d WHERE d.state IN ('scheduled', 'retry') AND d.lane > step.lane
-                ORDER BY d.lane LIMIT 1)
-        FROM step WHERE step.lane IS NOT NULL)
-    SELECT MIN(at) FROM (
-        SELECT (SELECT d.due_at FROM delivery d WHERE d.state IN ('scheduled', 'retry') AND d.lane = step.lane AND d.due_at <= $1
-                  AND NOT EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > $1)
-                        AND d.purpose = 'campaign' AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = d.campaign)
-                          OR (u.scope = 'domain' AND u.value = d.domain) OR (u.scope = 'contact' AND u.value = CAST(d.contact_id AS TEXT))))
-                ORDER BY d.due_at LIMIT 1) AS at
-        FROM step JOIN delivery f ON f.id = (SELECT d.id FROM delivery d
-                  WHERE d.state IN ('scheduled', 'retry') AND d.lane = step.lane ORDER BY d.due_at LIMIT 1)
-        WHERE NOT EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > $1)
-            AND f.purpose = 'campaign' AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = f.campaign)))) AS t";
+        SELECT campaign, channel, state, COUNT(*) FROM delivery
+        WHERE state = 'claimed' OR state = 'handoff' OR state = 'submitted' OR state = 'uncertain' OR state = 'held'
+        GROUP BY campaign, channel, state
+        UNION ALL
+        SELECT campaign, channel, state, COUNT(*) FROM delivery
+        WHERE state IN ('accepted', 'rejected', 'skipped', 'cancelled') GROUP BY campaign, channel, state) AS t
+    WHERE n > 0 GROUP BY campaign, channel, state ORDER BY campaign, channel, state";
 
 impl Store {
     /// How everything stands at `now`: one snapshot, so that the counts reconcile while
@@ -139,9 +171,7 @@ impl Store {
                 // SQLite's transactions are snapshots; PostgreSQL's must be asked to be.
                 sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut *conn).await?;
             }
-            let deliveries = sqlx::query_as::<_, (Option<String>, String, String, i64)>(
-                "SELECT campaign, channel, state, COUNT(*) FROM delivery GROUP BY campaign, channel, state ORDER BY campaign, channel, state",
-            ).fetch_all(&mut *conn).await?;
+            let deliveries = sqlx::query_as::<_, (Option<String>, String, String, i64)>(COUNT_DELIVERIES).fetch_all(&mut *conn).await?;
             let plans = sqlx::query_as::<_, (String, String, i64)>(
                 "SELECT campaign, state, CAST(SUM(n) AS BIGINT) FROM (
                     SELECT campaign, state, COUNT(*) AS n FROM plan GROUP BY run, revision_id, state, stop_reason, campaign) AS t
