@@ -12,6 +12,7 @@ mod date;
 mod dsn;
 mod feedback;
 mod fields;
+mod fold;
 mod html;
 mod human;
 mod mail;

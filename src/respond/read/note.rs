@@ -169,7 +169,7 @@ fn ends_note(line: &str) -> bool {
 }
 
 fn is_note(text: &str, quote_follows: bool) -> bool {
-    const VERBS: &str = r"(?:wrote|writes|skrev|skriver|schrieb|schreibt|geschrieben|a écrit|écrit|kirjoitti|escribió|escribio|ha scritto|schreef|geschreven|escreveu|napisał(?:a|\(a\))?|napsal(?:a|\(a\))?|írta|a scris|yazdı|написал\p{L}*(?:\(\p{L}+\))?|пишет|пише|написав|menulis|写道|寫道|のメッセージ|님이 작성|께서 작성)";
+    const VERBS: &str = r"(?:wrote|writes|skrev|skriver|schrieb|schreibt|geschrieben|a écrit|écrit|kirjoitti|escribió|escribio|ha scritto|schreef|geschreven|escreveu|napisał(?:a|\(a\))?|pisze|napsal(?:a|\(a\))?|írta|a scris|yazdı|написал\p{L}*(?:\(\p{L}+\))?|пишет|пише|написав|menulis|写道|寫道|のメッセージ|님이 작성|께서 작성)";
     static LAST: LazyLock<Regex> = LazyLock::new(|| {
         expression(&format!(
             r"(?i)(?:^|\P{{L}}|\p{{Han}}|\p{{Hiragana}}|\p{{Hangul}}){VERBS}\s?(?:\((?:a|as)\))?\s?[-–]{{0,4}}\s?[:：]?$"
@@ -200,6 +200,13 @@ fn is_note(text: &str, quote_follows: bool) -> bool {
             || dated && address
             || date && time
             || dated && quote_follows;
+    }
+    // Webmail: "Quoting Karin Ek <karin@...>:"
+    static QUOTING: LazyLock<Regex> = LazyLock::new(|| {
+        expression(r"(?i)^(?:quoting|citerar|zitat von|citation de|citando a|citat af|siterer|lainaus) .{1,150}:$")
+    });
+    if QUOTING.is_match(text) && (address || quote_follows) {
+        return true;
     }
     if date && MIDDLE.is_match(text) {
         return true;

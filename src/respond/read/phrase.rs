@@ -6,10 +6,12 @@
 
 use std::sync::LazyLock;
 
-use regex::{Regex, RegexSet, RegexSetBuilder};
+use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 
 use crate::model::response::{HumanIntent, ResponseKind};
+
+use super::fold::{self, Folded};
 
 /// Where a rule looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -45,6 +47,8 @@ const MOST_TEXT: usize = 8 << 10;
 const MOST_PLACES: usize = 10;
 /// Bytes of all rules of a place, compiled.
 const MOST_PROGRAM: usize = 64 << 20;
+/// Bytes of the states that are kept of a place's automaton.
+const MOST_CACHE: usize = 16 << 20;
 
 fn usual_confidence() -> f32 {
     0.9
@@ -96,8 +100,9 @@ static BOOKS: LazyLock<[Book; 3]> = LazyLock::new(|| [Place::Human, Place::Auto,
 impl Book {
     fn of(place: Place) -> Self {
         let rules: Vec<_> = all().filter(|rule| rule.place == place).map(compile).collect();
-        let set = RegexSetBuilder::new(rules.iter().map(|compiled| compiled.expression.as_str()));
-        Self { set: { set }.size_limit(MOST_PROGRAM).build().expect("a test builds each set"), rules }
+        let mut set = RegexSetBuilder::new(rules.iter().map(|compiled| compiled.expression.as_str()));
+        let set = set.size_limit(MOST_PROGRAM).dfa_size_limit(MOST_CACHE).build().expect("a test builds each set");
+        Self { set, rules }
     }
 }
 
@@ -112,7 +117,8 @@ fn all() -> impl Iterator<Item = Rule> {
 fn compile(rule: Rule) -> Compiled {
     let kind = ResponseKind::find(&rule.kind).expect("a test reads each rule's kind");
     let expression = |pattern: &str| {
-        Regex::new(&format!("(?im){}", pattern.replace(' ', r"\s+"))).expect("a test compiles each rule")
+        let pattern = fold::pattern(&pattern.replace(' ', r"\s+"));
+        Regex::new(&format!("(?m-u){pattern}")).expect("a test compiles each rule")
     };
     Compiled { kind, expression: expression(&rule.pattern), denial: expression(&format!("(?:{})$", rule.denial)), rule }
 }
@@ -120,14 +126,15 @@ fn compile(rule: Rule) -> Compiled {
 /// The rules of one place that match `text`, the surest first.
 pub(super) fn matches(place: Place, text: &str) -> Vec<Match> {
     let book = &BOOKS[place as usize];
-    let text = &text[..text.floor_char_boundary(MOST_TEXT)];
+    let folded = Folded::of(&text[..text.floor_char_boundary(MOST_TEXT)]);
+    let text = folded.bytes.as_slice();
     let spoken = if place == Place::Human { quotations(text) } else { Vec::new() };
     let found = book.set.matches(text).into_iter().filter_map(|at| {
         let compiled = &book.rules[at];
         let meant = |start, end| !spoken.iter().any(|(from, to)| *from <= start && end <= *to);
         let spans = compiled.expression.find_iter(text).take(MOST_PLACES);
         let span = { spans }.find(|span| meant(span.start(), span.end()) && !compiled.is_denied(text, span.start()))?;
-        let (start, end) = (span.start(), span.end());
+        let (start, end) = (folded.offset(span.start()), folded.offset(span.end()));
         Some(Match { rule: &compiled.rule.id, kind: compiled.kind, confidence: compiled.rule.confidence, start, end })
     });
     let found: Vec<Match> = found.collect();
@@ -142,24 +149,24 @@ pub(super) fn matches(place: Place, text: &str) -> Vec<Match> {
 
 impl Compiled {
     /// "Do not unsubscribe me", "vi är inte intresserade": the words say the opposite.
-    fn is_denied(&self, text: &str, start: usize) -> bool {
+    fn is_denied(&self, text: &[u8], start: usize) -> bool {
         let can_be = match self.kind {
             ResponseKind::OptOut(_) => true,
             ResponseKind::Human(intent) => matches!(intent, HumanIntent::Interested | HumanIntent::Hostile),
             _ => false,
         };
-        can_be && self.denial.is_match(&text[text.floor_char_boundary(start.saturating_sub(40))..start])
+        can_be && self.denial.is_match(&text[start.saturating_sub(40)..start])
     }
 }
 
 /// The stretches in quotation marks: somebody else's words, unless they are all there is.
-fn quotations(text: &str) -> Vec<(usize, usize)> {
+fn quotations(text: &[u8]) -> Vec<(usize, usize)> {
     static MARKED: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r#"[“”„«»"][^“”„«»"\n]{1,200}[“”„«»"]"#).expect("a valid expression"));
+        LazyLock::new(|| Regex::new(r#"(?-u)"[^"\n]{1,200}""#).expect("a valid expression"));
     let found: Vec<_> = MARKED.find_iter(text).map(|mark| (mark.start(), mark.end())).collect();
     let inside: usize = found.iter().map(|(start, end)| end - start).sum();
     // An answer that is only `"STOP"` means what it says.
-    if text.trim().len() < inside + 12 { Vec::new() } else { found }
+    if text.trim_ascii().len() < inside + 12 { Vec::new() } else { found }
 }
 
 impl Match {

@@ -96,7 +96,10 @@ pub(super) fn is_quoted(line: &str) -> bool {
 
 /// Without blank lines and rules at either end.
 fn trimmed(mut lines: Vec<&str>) -> Vec<&str> {
-    let idle = |line: &str| line.trim().chars().all(|c| matches!(c, '_' | '=' | '-' | '*'));
+    let idle = |line: &str| {
+        let line = line.trim();
+        line.chars().all(|c| matches!(c, '_' | '=' | '-' | '*')) || line.starts_with("[cid:") && line.ends_with(']')
+    };
     while lines.last().is_some_and(|line| idle(line)) {
         lines.pop();
     }

@@ -41,13 +41,13 @@ fn is_advertisement(line: &str) -> bool {
         expression(concat!(
             r"(?i)^[<\[(*_]{0,3}(?:",
             r"sent (?:from|with|via|by|using) (?:my |the |a )?\p{L}|sent on the go|get outlook for|download outlook|sent securely",
-            r"|hämta outlook|skickat? (?:från|med|via) (?:min |mitt )?\p{L}|skickad från|skickat via|mobilt skickat",
-            r"|gesendet (?:von|mit|über|aus) |von mein\p{L}+ .{1,40}gesendet|diese nachricht wurde (?:von|mit)|hol(?:en sie sich|e dir|) (?:dir )?outlook|outlook für (?:ios|android) beziehen|(?:von unterwegs|mobil) gesendet",
+            r"|hämta outlook|skickat? (?:från|med|via) (?:min |mitt )?\p{L}|skickad från|skickades från|skickat via|mobilt skickat",
+            r"|gesendet (?:von|mit|über|aus) |von (?:mein\p{L}+|samsung|outlook) .{1,40}gesendet|diese nachricht wurde (?:von|mit)|hol(?:en sie sich|e dir|) (?:dir )?outlook|outlook für (?:ios|android) beziehen|(?:von unterwegs|mobil) gesendet",
             r"|envoyé (?:de|depuis|à partir d|avec|via) ?|télécharge[rz] outlook|obtenez outlook|provenance :? ?courrier",
             r"|lähetetty |hanki outlook|lataa outlook",
             r"|sendt (?:fra|med|via) |hent outlook|få outlook|skaff outlook",
             r"|enviado (?:desde|do|con|mediante) |obtener outlook|descarga outlook|obtén outlook",
-            r"|inviato da|verzonden (?:vanaf|met|vanuit)|wysłane z|отправлено (?:с|из)|yahoo mail (?:for|für|pour|per|para)|von yahoo mail|sent from yahoo",
+            r"|inviato da|verstuurd vanaf|verzonden (?:vanaf|met|vanuit)|wysłane z|отправлено (?:с|из)|yahoo mail (?:for|für|pour|per|para)|von yahoo mail|sent from yahoo",
             r")",
         ))
     });
