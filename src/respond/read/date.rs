@@ -153,7 +153,7 @@ pub(super) fn dates(text: &str, today: Date) -> Vec<Named> {
 /// A time of day ("kl. 8.30."), "24/7", a part of a longer number.
 fn is_no_date(text: &str, start: usize, end: usize) -> bool {
     static TIME: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)(?:\b(?:kl|klo|klockan|at|um|à|las|between|zwischen|mellan)\.? |[\d+(/-])$")
+        Regex::new(r"(?i)(?:\b(?:kl|klo|klockan|at|um|à|las|between|zwischen|mellan)\.? |\d[/-]?|\+)$")
             .expect("a valid expression")
     });
     let matched = &text[start..end];

@@ -100,7 +100,7 @@ fn part(text: &str, all: &[Named], at: usize) -> Part {
     // "1. bis 14. März": the word stands inside, and the last day counts.
     let stretch = named.last > named.date && UNTIL.is_match(within) && within.starts_with(|c: char| c.is_ascii_digit());
     let until = UNTIL.is_match(before) || UNTIL.is_match(within) || BEHIND_UNTIL.is_match(behind);
-    let with_it = stretch || WITH_IT.is_match(before) || WITH_IT.is_match(behind);
+    let with_it = stretch || WITH_IT.is_match(before) || WITH_IT.is_match(behind) && !shared;
     if BACK.is_match(before) && !(until && AWAY.is_match(before)) {
         return Part::Back;
     }
@@ -128,7 +128,7 @@ fn part(text: &str, all: &[Named], at: usize) -> Part {
 fn is_joined(text: &str, first: &Named, second: &Named) -> bool {
     static BETWEEN: LazyLock<Regex> = LazyLock::new(|| {
         expression(
-            r"(?i)^[\s.,]{0,3}(?:\([^)]{1,12}\))?\s*(?:[-–—]|to|till|t\.?o\.?m\.?|till och med|til|til og med|bis|bis zum|bis einschließlich|au|jusqu'au|al|hasta(?: el)?|until|through|thru|och|and|und|og|et|y)?\s*(?:den|le|el|the|zum|einschließlich|\p{L}{2,12}(?:en|na)?,?)?\s*(?:\p{L}{2,10},?)?\s*$",
+            r"(?i)^[\s.,]{0,3}(?:\([^)]{1,12}\))?\s*(?:[-–—]{1,2}|to|till|t\.?o\.?m\.?|till och med|til|til og med|bis|bis zum|bis einschließlich|au|jusqu'au|al|hasta(?: el)?|until|through|thru|och|and|und|og|et|y)?\s*(?:den|le|el|the|zum|einschließlich|\p{L}{2,12}(?:en|na)?,?)?\s*(?:\p{L}{2,10},?)?\s*$",
         )
     });
     second.start >= first.end && second.start - first.end < 40 && BETWEEN.is_match(&text[first.end..second.start])
@@ -151,10 +151,10 @@ fn denied(text: &str) -> String {
 
 static BACK: LazyLock<Regex> = LazyLock::new(|| {
     expression(concat!(
-        r"(?i)\b(?:åter(?:kommer|går|komst)?|förrän|först|svarar|öppnar|hörs igen|börjar (?:igen|jobba)|tillbaka|på plats|i tjänst igen|anträffbar|svarar (?:igen|på mejl)|börjar (?:jag )?(?:jobba|arbeta)",
+        r"(?i)\b(?:åter(?:kommer|går|komst)?|förrän|först|svarar|läser (?:mejl|mail|min)|öppnar|hörs igen|börjar (?:igen|jobba)|tillbaka|på plats|i tjänst igen|anträffbar|svarar (?:igen|på mejl)|börjar (?:jag )?(?:jobba|arbeta)",
         r"|back|re-?opens?|open again|will reply|not (?:before|until)|return(?:ing|s)?|resume|resuming|available(?: again)?|rejoin",
         r"|zurück|wieder|öffnen|erst (?:wieder )?(?:am|ab|in)|erreichbar|rückkehr|zur verfügung",
-        r"|pas avant|de retour|mon retour|le retour|retour(?: le| au| prévu| :)|reviens|reviendrai|revenons|rentre|rentrerai|joignable|reprend\p{L}*|à nouveau|de nouveau|disponible",
+        r"|pas avant|rouvr\p{L}*|de retour|mon retour|le retour|retour(?: le| au| prévu| :)|reviens|reviendrai|revenons|rentre|rentrerai|joignable|reprend\p{L}*|à nouveau|de nouveau|disponible",
         r"|vasta|avaamme|palaan|palaamme|palaa|takaisin|paikalla|töissä|tavattavissa|paluu",
         r"|tilbage|tilbake|ikke før|først|åbner|åpner|på kontoret igen|på jobb igjen|træffes|treffes",
         r"|de vuelta|abrimos|reabrimos|vuelvo|volver\p{L}*|regres\p{L}*|reincorpor\p{L}*|de regreso|nuevamente|estaré disponible)\b",
@@ -180,9 +180,9 @@ static SINCE: LazyLock<Regex> = LazyLock::new(|| {
 });
 static AWAY: LazyLock<Regex> = LazyLock::new(|| {
     expression(concat!(
-        r"(?i)\b(?:ledig\p{L}*|\p{L}*semester|borta|bortrest|frånvarande|frånvaro|tjänsteresa|på resa|stängt|inte på (?:kontoret|plats)|ej på plats|ej anträffbar|kontoret är stängt|kursen|utbildning|sjukskriven",
+        r"(?i)\b(?:\p{L}*ledig\p{L}*|\p{L}*semester|borta|bortrest|frånvarande|frånvaro|tjänsteresa|på resa|stängt|inte på (?:kontoret|plats)|ej på plats|ej anträffbar|kontoret är stängt|kursen|utbildning|sjukskriven",
         r"|out of (?:the )?office|out of|away|vacation|holiday|leave|closed|travell?ing|off work|not in the office|absence|absent\p{L}*|out\b",
-        r"|\p{L}*urlaub|abwesend|nicht (?:im|erreichbar)|außer haus|geschlossen|verreist|dienstreise|nicht da",
+        r"|\p{L}*urlaub\p{L}*|abwesend|nicht (?:im|erreichbar)|außer haus|geschlossen|verreist|dienstreise|nicht da",
         r"|congés?|vacances|fermé\p{L}*|déplacement|hors du bureau",
         r"|\p{L}*loma\p{L}*|poissa|vapaalla|matkoilla",
         r"|ferie|\p{L}*ferie|fravær\p{L}*|ikke på kontoret|lukket|stengt|permisjon|bortreist|på reise",
