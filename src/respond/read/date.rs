@@ -49,13 +49,14 @@ static FORMS: LazyLock<Vec<(Regex, Resolve)>> = LazyLock::new(|| {
         form(&format!(r"\b{day} ?(?:of |de )?{months}{year}"), by_day_month),
         form(&format!(r"\b{months} (\d{{1,2}})(?:st|nd|rd|th)?\b{year}"), by_month_day),
         form(r"\b(\d{1,2})\.? ?[-–—] ?(\d{1,2})\.(\d{1,2})\.(20\d\d|\d\d\b)?", by_days_numbers),
-        form(r"\b(\d{1,2})[/-](\d{1,2})[/-](20\d\d|\d\d)\b", by_numbers),
+        form(r"\b(\d{1,2})/(\d{1,2})/(20\d\d|\d\d)\b", by_numbers),
+        form(r"\b(\d{1,2})-(\d{1,2})-(20\d\d)\b", by_numbers),
         form(r"\b(\d{1,2})/(\d{1,2})\b", by_numbers),
         form(r"\b(\d{1,2})\. ?(\d{1,2})\. ?(20\d\d|\d\d\b)?", by_numbers),
         form(r"\b(\d{1,2})\.(\d{1,2})\.(20\d\d|\d\d)\b", by_numbers),
         form(
             &format!(
-                r"\b(?:v\.|(?:{WEEK}) ?(?:nr\.? ?|nummer |number )?) ?(\d{{1,2}}) ?(?:[-–—]|t\.?o\.?m\.?|to|till?|bis|och|und|and|og|au?|al|ja) ?(?:v\.? ?|kw ?|uge |uke |vecka |week )?(\d{{1,2}})\b"
+                r"\b(?:v\.|(?:{WEEK}) ?(?:nr\.? ?|nummer |number )?) ?(\d{{1,2}}) ?(?:[-–—]|t\.?o\.?m\.?|to|till?|bis|och|und|and|og|et|y|au?|al|ja) ?(?:v\.? ?|kw ?|uge |uke |vecka |week )?(\d{{1,2}})\b"
             ),
             by_weeks,
         ),
@@ -109,6 +110,10 @@ static FORMS: LazyLock<Vec<(Regex, Resolve)>> = LazyLock::new(|| {
             },
         ),
         form(
+            &format!(r"\b{WEEKDAY},? (?:den |le |the |d\. )?(\d{{1,2}})(?:st|nd|rd|th|:?e|\.)?(?:\s|[,.!]|$)"),
+            by_weekday_day,
+        ),
+        form(
             &format!(
                 r"\b(?:(?:på|nästa|nu på|on|next|this|am|nächsten|kommenden|kommande|lundi|until|till|til|den|ce|le|el|próximo|på|neste|næste|ensi) )?{WEEKDAY}\b"
             ),
@@ -153,7 +158,7 @@ pub(super) fn dates(text: &str, today: Date) -> Vec<Named> {
 /// A time of day ("kl. 8.30."), "24/7", a part of a longer number.
 fn is_no_date(text: &str, start: usize, end: usize) -> bool {
     static TIME: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"(?i)(?:\b(?:kl|klo|klockan|at|um|à|las|between|zwischen|mellan)\.? |\d[/-]?|\+)$")
+        Regex::new(r"(?i)(?:\b(?:kl|klo|klockan|at|um|à|las|between|zwischen|mellan)\.? |\d{3,}[-/ ]|\+)$")
             .expect("a valid expression")
     });
     let matched = &text[start..end];
@@ -317,6 +322,13 @@ fn by_month(captures: &Captures<'_>, today: Date) -> Option<Period> {
 /// The next one; "next Monday" said on a Monday is a week away.
 fn by_weekday(captures: &Captures<'_>, today: Date) -> Option<Period> {
     day_of(today.nth_weekday(1, weekday(&captures[1])?).ok())
+}
+
+/// "lundi 15": the next 15th, this month or the one after.
+fn by_weekday_day(captures: &Captures<'_>, today: Date) -> Option<Period> {
+    let day = number(captures, 2)?;
+    let this = today.with().day(day).build().ok().filter(|date| *date >= today);
+    day_of(this.or_else(|| today.first_of_month().checked_add(1.month()).ok()?.with().day(day).build().ok()))
 }
 
 fn by_amount(captures: &Captures<'_>, today: Date) -> Option<Period> {

@@ -39,6 +39,9 @@ struct Rule {
     /// What its language denies with, filled in from its file.
     #[serde(skip)]
     denial: String,
+    /// What it denies with behind the words.
+    #[serde(skip)]
+    denial_behind: Option<String>,
 }
 
 /// Bytes of a text that are looked at.
@@ -59,6 +62,9 @@ fn usual_confidence() -> f32 {
 struct File {
     /// Words that turn what follows them into its opposite, as an expression.
     denial: String,
+    /// Words that do so behind them.
+    #[serde(default)]
+    denial_behind: Option<String>,
     rule: Vec<Rule>,
 }
 
@@ -82,6 +88,7 @@ struct Compiled {
     kind: ResponseKind,
     expression: Regex,
     denial: Regex,
+    denial_behind: Option<Regex>,
 }
 
 const FILES: [&str; 8] = [
@@ -109,8 +116,9 @@ impl Book {
 fn all() -> impl Iterator<Item = Rule> {
     FILES.iter().flat_map(|text| {
         let file = toml::from_str::<File>(text).expect("a test reads each file of phrases");
-        let denial = file.denial;
-        file.rule.into_iter().map(move |rule| Rule { denial: denial.clone(), ..rule })
+        let (denial, denial_behind) = (file.denial, file.denial_behind);
+        let named = move |rule| Rule { denial: denial.clone(), denial_behind: denial_behind.clone(), ..rule };
+        file.rule.into_iter().map(named)
     })
 }
 
@@ -120,7 +128,13 @@ fn compile(rule: Rule) -> Compiled {
         let pattern = fold::pattern(&pattern.replace(' ', r"\s+"));
         Regex::new(&format!("(?m-u){pattern}")).expect("a test compiles each rule")
     };
-    Compiled { kind, expression: expression(&rule.pattern), denial: expression(&format!("(?:{})$", rule.denial)), rule }
+    Compiled {
+        kind,
+        expression: expression(&rule.pattern),
+        denial: expression(&format!("(?:{})$", rule.denial)),
+        denial_behind: rule.denial_behind.as_ref().map(|denial| expression(&format!(r"\A(?:{denial})"))),
+        rule,
+    }
 }
 
 /// The rules of one place that match `text`, the surest first.
@@ -133,7 +147,8 @@ pub(super) fn matches(place: Place, text: &str) -> Vec<Match> {
         let compiled = &book.rules[at];
         let meant = |start, end| !spoken.iter().any(|(from, to)| *from <= start && end <= *to);
         let spans = compiled.expression.find_iter(text).take(MOST_PLACES);
-        let span = { spans }.find(|span| meant(span.start(), span.end()) && !compiled.is_denied(text, span.start()))?;
+        let span = { spans }
+            .find(|span| meant(span.start(), span.end()) && !compiled.is_denied(text, span.start(), span.end()))?;
         let (start, end) = (folded.offset(span.start()), folded.offset(span.end()));
         Some(Match { rule: &compiled.rule.id, kind: compiled.kind, confidence: compiled.rule.confidence, start, end })
     });
@@ -149,13 +164,15 @@ pub(super) fn matches(place: Place, text: &str) -> Vec<Match> {
 
 impl Compiled {
     /// "Do not unsubscribe me", "vi är inte intresserade": the words say the opposite.
-    fn is_denied(&self, text: &[u8], start: usize) -> bool {
+    fn is_denied(&self, text: &[u8], start: usize, end: usize) -> bool {
         let can_be = match self.kind {
             ResponseKind::OptOut(_) => true,
             ResponseKind::Human(intent) => matches!(intent, HumanIntent::Interested | HumanIntent::Hostile),
             _ => false,
         };
-        can_be && self.denial.is_match(&text[start.saturating_sub(40)..start])
+        let behind =
+            || self.denial_behind.as_ref().is_some_and(|denial| denial.is_match(&text[end..text.len().min(end + 40)]));
+        can_be && (self.denial.is_match(&text[start.saturating_sub(40)..start]) || behind())
     }
 }
 

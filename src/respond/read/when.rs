@@ -100,7 +100,8 @@ fn part(text: &str, all: &[Named], at: usize) -> Part {
     // "1. bis 14. März": the word stands inside, and the last day counts.
     let stretch = named.last > named.date && UNTIL.is_match(within) && within.starts_with(|c: char| c.is_ascii_digit());
     let until = UNTIL.is_match(before) || UNTIL.is_match(within) || BEHIND_UNTIL.is_match(behind);
-    let with_it = stretch || WITH_IT.is_match(before) || WITH_IT.is_match(behind) && !shared;
+    let with_it =
+        stretch || WITH_IT.is_match(before) || (WITH_IT.is_match(behind) && !shared) || BEHIND_WITH_IT.is_match(behind);
     if BACK.is_match(before) && !(until && AWAY.is_match(before)) {
         return Part::Back;
     }
@@ -154,7 +155,7 @@ static BACK: LazyLock<Regex> = LazyLock::new(|| {
         r"(?i)\b(?:åter(?:kommer|går|komst)?|förrän|först|svarar|läser (?:mejl|mail|min)|öppnar|hörs igen|börjar (?:igen|jobba)|tillbaka|på plats|i tjänst igen|anträffbar|svarar (?:igen|på mejl)|börjar (?:jag )?(?:jobba|arbeta)",
         r"|back|re-?opens?|open again|will reply|not (?:before|until)|return(?:ing|s)?|resume|resuming|available(?: again)?|rejoin",
         r"|zurück|wieder|öffnen|erst (?:wieder )?(?:am|ab|in)|erreichbar|rückkehr|zur verfügung",
-        r"|pas avant|rouvr\p{L}*|de retour|mon retour|le retour|retour(?: le| au| prévu| :)|reviens|reviendrai|revenons|rentre|rentrerai|joignable|reprend\p{L}*|à nouveau|de nouveau|disponible",
+        r"|pas avant|rouvr\p{L}*|de retour|mon retour|le retour|retour(?: le| au| prévu| :|\s*$)|reviens|reviendrai|revenons|rentre|rentrerai|joignable|reprend\p{L}*|à nouveau|de nouveau|disponible",
         r"|vasta|avaamme|palaan|palaamme|palaa|takaisin|paikalla|töissä|tavattavissa|paluu",
         r"|tilbage|tilbake|ikke før|først|åbner|åpner|på kontoret igen|på jobb igjen|træffes|treffes",
         r"|de vuelta|abrimos|reabrimos|vuelvo|volver\p{L}*|regres\p{L}*|reincorpor\p{L}*|de regreso|nuevamente|estaré disponible)\b",
@@ -166,6 +167,8 @@ static UNTIL: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 static BEHIND_UNTIL: LazyLock<Regex> = LazyLock::new(|| expression(r"(?i)^\s*(?:asti|saakka|mennessä)\b"));
+static BEHIND_WITH_IT: LazyLock<Regex> =
+    LazyLock::new(|| expression(r"(?i)^\s*\(?(?:inclus|inkl|incl|medräknat|y compris)"));
 static WITH_IT: LazyLock<Regex> = LazyLock::new(|| {
     expression(
         r"(?i)(?:\bt\.?o\.?m\b|\btom\b|till och med|til og med|\bthrough\b|\bthru\b|inkl|einschlie(?:ß|ss)lich|inclu[sd]|incluid|\binclus|\basti\b|\bsaakka\b|kuluessa|y compris|ambos)",
