@@ -95,7 +95,7 @@ fn plain_run(bytes: &[u8]) -> usize {
 }
 
 fn is_plain(byte: u8) -> bool {
-    ((byte >= b' ') & (byte <= b'~') & (byte != b'=')) | (byte == b'\t')
+    ((b' '..=b'~').contains(&byte) & (byte != b'=')) | (byte == b'\t')
 }
 
 #[cfg(test)]
