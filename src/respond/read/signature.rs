@@ -14,7 +14,7 @@ const MOST_LINES: usize = 14;
 /// disclaimer, or a closing with more than a name below it.
 pub(super) fn without_signature<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     let lines = above(lines, |line| is_mark(line) || is_advertisement(line));
-    let lines = above(lines, is_disclaimer);
+    let lines = without_name(above(lines, is_disclaimer));
     let closing = (0..lines.len()).rev().find_map(|at| closing(lines[at].trim()).map(|named| (at, named)));
     let Some((closing, named)) = closing.filter(|(at, _)| !is_empty(&lines[..*at])) else { return lines.to_vec() };
     let below = lines[closing + 1..].iter().filter(|line| !line.trim().is_empty()).count();
@@ -51,7 +51,26 @@ fn is_advertisement(line: &str) -> bool {
             r")",
         ))
     });
-    line.len() < 160 && ADVERTISEMENT.is_match(line) && !line.ends_with('?')
+    static DEVICE: LazyLock<Regex> = LazyLock::new(|| {
+        expression(
+            r"(?i)phone|ipad|android|galaxy|samsung|blackberry|mobil|outlook|mail|windows|huawei|pixel|xperia|proton|yahoo|spark|tablet|device|handy|telefon|gerät|app\b|puhelin|portable|móvil",
+        )
+    });
+    // "Sent from my desk, which is easier than the phone." is a sentence.
+    let words = line.split_whitespace().count();
+    let is_short = words <= 7 || DEVICE.is_match(&line.split_whitespace().take(7).collect::<Vec<_>>().join(" "));
+    line.len() < 160 && is_short && ADVERTISEMENT.is_match(line) && !line.ends_with('?')
+}
+
+/// Without a last line that only names the writer: "-Anna Lind", "/Anna".
+fn without_name<'b, 'a>(lines: &'b [&'a str]) -> &'b [&'a str] {
+    static NAME: LazyLock<Regex> =
+        LazyLock::new(|| expression(r"^[-–—/~]\p{Lu}[\p{L}.'-]{1,20}(?: \p{Lu}[\p{L}.'-]{0,20}){0,2}$"));
+    let Some(last) = lines.iter().rposition(|line| !line.trim().is_empty()) else { return lines };
+    match NAME.is_match(lines[last].trim()) && !is_empty(&lines[..last]) {
+        true => &lines[..last],
+        false => lines,
+    }
 }
 
 /// "This e-mail is confidential": it speaks of deleting, and means something else.
@@ -106,6 +125,20 @@ mod tests {
         assert_eq!(new_text("Nej.\n\nMvh\nAnna Lind\nGranvik Verkstad AB\n070-174 06 12"), "Nej.");
         assert_eq!(new_text("Nej.\n\nMvh Anna Lind\nGranvik Verkstad AB\n070-174 06 12"), "Nej.");
         assert_eq!(new_text("Ja!\n\nSkickat från min iPhone"), "Ja!");
+    }
+
+    #[test]
+    fn takes_off_a_name_behind_a_dash_but_no_list() {
+        assert_eq!(new_text("Vi hörs.\n\n/Anna"), "Vi hörs.");
+        assert_eq!(new_text("See you.\n\n-Anna Lind\n"), "See you.");
+        assert_eq!(new_text("Two things:\n- Light\n- Power"), "Two things:\n- Light\n- Power");
+    }
+
+    #[test]
+    fn takes_no_sentence_for_an_advertisement() {
+        let body = "Yes.\n\nSent from my desk, which is so much easier than from my telephone.";
+        assert_eq!(new_text(body), body);
+        assert_eq!(new_text("Yes.\n\nSent from my iPhone, please excuse my brevity and any typos."), "Yes.");
     }
 
     #[test]
