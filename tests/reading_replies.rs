@@ -112,6 +112,20 @@ fn understands_machines_in_eight_languages() {
 }
 
 #[test]
+fn knows_a_note_of_absence_without_its_headers() {
+    let found = person_wrote("Jag är på semester, åter 15 mars. Vid brådskande ärenden ring växeln.");
+    assert_eq!((found.kind.name().as_str(), found.until), ("auto.out_of_office", Some(date(2027, 3, 15))));
+    let found = person_wrote("Hej! Jag är på semester till och med 12 mars, ring mig sedan.");
+    assert_eq!((found.kind.name().as_str(), found.until), ("human.not_now", Some(date(2027, 3, 15))));
+}
+
+#[test]
+fn counts_days_from_when_the_mail_was_written() {
+    let raw = "From: a@b.example\r\nDate: Mon, 6 Jul 2026 08:00:00 +0200\r\nSubject: Autosvar: Ljus\r\n\r\nJag har semester, tillbaka 3 augusti.\r\n";
+    assert_eq!(only(raw).until, Some(date(2026, 8, 3)));
+}
+
+#[test]
 fn has_three_answers_of_each_kind_in_each_language() {
     const HUMAN: [&str; 9] = [
         "opt_out.in_reply",
