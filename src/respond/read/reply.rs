@@ -22,7 +22,8 @@ pub fn new_text(body: &str) -> String {
     let kept = match quote_start(&lines) {
         Some(note) if is_empty(&lines[..note.from]) => below(&note, &lines),
         Some(note) => {
-            let mut kept = unquoted(&lines[..note.from]);
+            // Each part has a signature of its own: answers may stand below the first.
+            let mut kept = without_signature(&unquoted(&lines[..note.from]));
             kept.extend(between_quotes(&lines[note.to..]));
             kept
         }
@@ -126,6 +127,13 @@ mod tests {
         let body = "Se mina svar nedan.\n\nDen 1 mars 2027 08:34 skrev Karin Ek <karin@fyrljus.example>:\n\
                     > Torsdag?\n\nJa.\n\n> Fredag?\n\nNej.\n";
         assert_eq!(new_text(body), "Se mina svar nedan.\n\nJa.\n\nNej.");
+    }
+
+    #[test]
+    fn keeps_answers_between_quotes_below_a_signature() {
+        let body = "Se nedan.\n\n-- \nAnna\n\nDen 1 mars 2027 08:34 skrev Karin Ek <karin@fyrljus.example>:\n\
+                    > Torsdag?\n\nTa bort mig från listan.\n\n> Karin\n";
+        assert_eq!(new_text(body), "Se nedan.\n\nTa bort mig från listan.");
     }
 
     #[test]
