@@ -15,6 +15,8 @@ use super::{Evidence, Finding, one_line, reply, when};
 
 /// Days from which a day that someone names is no appointment.
 const FAR_DAYS: i64 = 21;
+/// Bytes of a text that does little more than name someone else.
+const MOST_HINT: usize = 300;
 
 /// Reads the mail that a List-Unsubscribe address asks for: its subject says so
 /// and it says nothing else, or the address itself does.
@@ -76,7 +78,9 @@ fn known(best: &Match, text: &str, received: Date, mail: &Mail<'_>) -> Finding {
 /// Without a rule: someone else's address refers, a question mark asks, a day far
 /// ahead means later; otherwise a person has to look.
 fn unknown(text: &str, mail: &Mail<'_>, received: Date) -> Finding {
-    if let Some(address) = someone_else(text, mail) {
+    // A long text is no hint to a colleague: a report that nothing else knew.
+    let hint = (text.len() <= MOST_HINT).then(|| someone_else(text, mail)).flatten();
+    if let Some(address) = hint {
         let evidence = Evidence::new("body", 0, "any.referral.address", &address);
         let mut finding = Finding::new(ResponseKind::Human(HumanIntent::Referral), 0.7, evidence);
         finding.referred_to = Some(address);
