@@ -17,6 +17,10 @@ use jiff::civil::{Date, date};
 use outreachd::model::response::ResponseKind;
 use outreachd::respond::read::{Finding, Reading, new_text, prepare, read};
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const TODAY: Date = date(2027, 3, 1);
 /// Rounds for which speed is measured; the median counts.
 const ROUNDS: usize = 9;

@@ -6,16 +6,22 @@
 //! [`Reading`] with a delivery and applies it.
 
 mod auto;
+mod calendar_words;
 mod daemon;
+mod date;
 mod dsn;
 mod feedback;
 mod fields;
+mod fold;
+mod html;
 mod human;
 mod mail;
+mod note;
 mod notification;
 mod phrase;
 mod reply;
 mod returned;
+mod signature;
 mod system;
 mod when;
 
