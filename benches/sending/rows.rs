@@ -230,7 +230,8 @@ impl Bench {
             for (daemons, rates) in [(1, &mut one), (2, &mut two)] {
                 let url = fresh_database(&server).await?;
                 backlog::seed(&url, letters).await?;
-                let job = Job { url: &url, warm_up: 0, ..self.job(8, letters) };
+                // Daemons share their relay's sessions: there must be enough for two.
+                let job = Job { url: &url, warm_up: 0, ..self.job(32, letters) };
                 let run = send(&vec![job; daemons]).await?;
                 ensure!(run.figures.sent == letters, "{} of {letters} sent", run.figures.sent);
                 rates.push(run.rate);
