@@ -62,7 +62,10 @@ static SWEDISH: Words = Words {
     unavailable_text: "Ingenting har ändrats. Försök igen om en stund, eller svara på brevet och skriv ”sluta”.",
     ask: "Vill du slippa fler brev?",
     ask_text: |company| format!("Ett tryck, så skriver {company} inte mer till dig. Det gäller genast:"),
-    stops: &["alla utskick via e-post och fax", "alla påminnelser och fortsättningar på tidigare brev"],
+    stops: &[
+        "alla våra utskick, vad de än gäller, via e-post och fax",
+        "alla påminnelser och fortsättningar på tidigare brev",
+    ],
     keeps: "Frågar du oss något, eller har du en pågående affär med oss, svarar vi förstås.",
     button: "Ja, sluta skriva till mig",
     less: "Skriv hellre mer sällan",
@@ -73,7 +76,7 @@ static SWEDISH: Words = Words {
     less_done_text: |company, days| {
         format!("{company} skickar dig från och med nu högst ett brev på {days} dagar, via e-post och fax sammanlagt.")
     },
-    stop_after_all: "Nej, sluta helt skriva till mig",
+    stop_after_all: "Nej, sluta helt",
     has_less: |days| format!("Du har valt att få högst ett brev på {days} dagar."),
     as_before: "Skriv som förut",
     before: "Du får brev som förut",
@@ -112,7 +115,10 @@ static ENGLISH: Words = Words {
     unavailable_text: "Nothing has changed. Try again in a while, or answer the letter and write “stop”.",
     ask: "No more letters?",
     ask_text: |company| format!("Press once, and {company} writes to you no more. This stops at once:"),
-    stops: &["everything we send out by e-mail and fax", "every reminder and follow-up of earlier letters"],
+    stops: &[
+        "everything we send out, whatever it is about, by e-mail and fax",
+        "every reminder and follow-up of earlier letters",
+    ],
     keeps: "If you ask us something, or are doing business with us, we do of course answer.",
     button: "Yes, stop writing to me",
     less: "Rather write less often",
@@ -123,7 +129,7 @@ static ENGLISH: Words = Words {
     less_done_text: |company, days| {
         format!("From now on {company} sends you at most one letter in {days} days, e-mail and fax together.")
     },
-    stop_after_all: "No, stop writing to me altogether",
+    stop_after_all: "No, stop altogether",
     has_less: |days| format!("You chose to get at most one letter in {days} days."),
     as_before: "Write as before",
     before: "You get letters as before",

@@ -16,6 +16,16 @@ async fn chosen(store: &Store, contact: ContactId) -> usize {
     changes.iter().filter(|change| change.diff.get("letter_gap_days").is_some()).count()
 }
 
+fn handoff(delivery: DeliveryId) -> Handoff {
+    Handoff {
+        delivery,
+        relay: "main".into(),
+        frozen: "{}".into(),
+        sha256: "00".into(),
+        message_id: format!("{delivery}@fyrljus.example"),
+    }
+}
+
 #[tokio::test]
 async fn offers_it_beside_nothing_more_in_both_languages() {
     let database = sqlite().await;
@@ -120,15 +130,33 @@ async fn refuses_the_handoff_of_what_was_claimed_before_the_choice() {
         let pages = Pages::open(&app).await;
         app.clock.set(at(THURSDAY));
         pages.form(&pages.opt_out_url(delivery), "less=1").await;
-        let handoff = Handoff {
-            delivery: claimed[0].row.id,
-            relay: "main".into(),
-            frozen: "{}".into(),
-            sha256: "00".into(),
-            message_id: "1@fyrljus.example".into(),
-        };
-        let exchanged = store.exchange(&app.act(), app.daemon, &[], &[handoff]).await.unwrap();
+        let exchanged = store.exchange(&app.act(), app.daemon, &[], &[handoff(claimed[0].row.id)]).await.unwrap();
         assert!(exchanged.begun.is_empty(), "its body must not leave");
+        assert_eq!(exchanged.refused[0].rule, "paused");
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn begins_one_of_two_letters_that_are_claimed_together() {
+    for database in databases("web_less_both").await {
+        let store = &database.store;
+        let (app, delivery, contact) = one_letter(store, client("Sara Wik")).await;
+        app.clock.set(at("2027-03-03T12:00:00Z"));
+        app.apply(outreachd::model::campaign::Campaign { id: "varen".into(), ..campaign("send") }).await;
+        schedule::turn(store, &app.config, app.clock.now()).await.unwrap();
+        store.keep_letter_gap(&app.act(), (contact, delivery), 1, &[]).await.unwrap();
+        let mut handoffs = Vec::new();
+        // The later one first: the claims of two lanes know nothing of each other.
+        for campaign in ["varen", "led"] {
+            let lane = format!("email/main/fyrljus/{campaign}/other");
+            let claimed = store.claim(app.daemon, &lane, at(THURSDAY), 10).await.unwrap();
+            handoffs.extend(claimed.iter().map(|claimed| handoff(claimed.row.id)));
+        }
+        assert_eq!(handoffs.len(), 2);
+        app.clock.set(at(THURSDAY));
+        let exchanged = store.exchange(&app.act(), app.daemon, &[], &handoffs).await.unwrap();
+        assert_eq!((exchanged.begun.len(), exchanged.refused.len()), (1, 1), "{exchanged:?}");
         assert_eq!(exchanged.refused[0].rule, "paused");
         store.close().await;
     }
