@@ -198,7 +198,12 @@ fn acts(data: &DigestData) -> Acts {
     for answer in data.answers.iter().filter(|answer| !answer.done) {
         match answer.intent {
             HumanIntent::Interested if answer.phone.is_some() => acts.calls += 1,
-            HumanIntent::Interested | HumanIntent::Question | HumanIntent::Referral | HumanIntent::Unclear => {
+            HumanIntent::Interested
+            | HumanIntent::Question
+            | HumanIntent::Referral
+            | HumanIntent::Unclear
+            | HumanIntent::DataRequest
+            | HumanIntent::Hostile => {
                 acts.replies += 1;
             }
             HumanIntent::NotNow | HumanIntent::NotInterested => {}

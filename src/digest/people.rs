@@ -282,10 +282,12 @@ fn rank(intent: HumanIntent) -> u8 {
     match intent {
         HumanIntent::Interested => 0,
         HumanIntent::Question => 1,
-        HumanIntent::Referral => 2,
-        HumanIntent::Unclear => 3,
-        HumanIntent::NotNow => 4,
-        HumanIntent::NotInterested => 5,
+        HumanIntent::DataRequest => 2,
+        HumanIntent::Hostile => 3,
+        HumanIntent::Referral => 4,
+        HumanIntent::Unclear => 5,
+        HumanIntent::NotNow => 6,
+        HumanIntent::NotInterested => 7,
     }
 }
 

@@ -51,6 +51,10 @@ pub enum HumanIntent {
     Referral,
     /// No, thank you.
     NotInterested,
+    /// Angry: abuse, or a threat with police, lawyer or authority.
+    Hostile,
+    /// They ask where we have their data from, or which (GDPR article 15).
+    DataRequest,
     /// A person wrote, and no rule knew what they meant.
     Unclear,
 }
@@ -65,6 +69,8 @@ pub enum AutoReply {
     LeftCompany,
     /// "We got your message."
     Ack,
+    /// "Prove that a person wrote before this is delivered."
+    Challenge,
 }
 
 /// How an opt-out reached us.

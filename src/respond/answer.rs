@@ -47,6 +47,8 @@ pub(super) fn answered(answer: &Answer<'_>) -> (bool, Vec<Consequence>) {
         ResponseKind::Human(intent) => (false, replied(answer, intent)),
         ResponseKind::Delayed => (false, refused_by_google(answer).unwrap_or_default()),
         ResponseKind::Delivered | ResponseKind::Auto(AutoReply::Ack) => (false, vec![]),
+        // Nobody reads it until someone proves to be a person; the manager decides.
+        ResponseKind::Auto(AutoReply::Challenge) => (true, vec![]),
         ResponseKind::Fax(_) | ResponseKind::Other => return (false, vec![]),
     };
     // The list of an opt-out has its own line.

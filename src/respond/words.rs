@@ -110,6 +110,8 @@ fn meant_sv(intent: HumanIntent) -> &'static str {
         HumanIntent::NotNow => "inte nu",
         HumanIntent::Referral => "hänvisar vidare",
         HumanIntent::NotInterested => "inte intresserad",
+        HumanIntent::Hostile => "arg",
+        HumanIntent::DataRequest => "frågar varifrån vi har uppgifterna (inom en månad)",
         HumanIntent::Unclear => "har svarat",
     }
 }
@@ -121,6 +123,8 @@ fn meant_en(intent: HumanIntent) -> &'static str {
         HumanIntent::NotNow => "not now",
         HumanIntent::Referral => "refers us on",
         HumanIntent::NotInterested => "not interested",
+        HumanIntent::Hostile => "angry",
+        HumanIntent::DataRequest => "asks where we have their data from (within a month)",
         HumanIntent::Unclear => "has replied",
     }
 }

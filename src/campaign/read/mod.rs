@@ -34,13 +34,15 @@ const ROOT: [&str; 5] = ["campaign", "audience", "send", "step", "on"];
 const CAMPAIGN: [&str; 5] = ["id", "title", "language", "from", "start"];
 const SEND: [&str; 6] = ["days", "hours", "zone", "late", "rate", "per_day"];
 const LATE: [(&str, Late); 3] = [("send", Late::Send), ("skip", Late::Skip), ("ask", Late::Ask)];
-const INTENTS: [(&str, HumanIntent); 6] = [
+const INTENTS: [(&str, HumanIntent); 8] = [
     ("interested", HumanIntent::Interested),
     ("question", HumanIntent::Question),
     ("not_now", HumanIntent::NotNow),
     ("referral", HumanIntent::Referral),
     ("not_interested", HumanIntent::NotInterested),
     ("unclear", HumanIntent::Unclear),
+    ("hostile", HumanIntent::Hostile),
+    ("data_request", HumanIntent::DataRequest),
 ];
 
 /// Reads the campaign in `source`, which stands in `file`.

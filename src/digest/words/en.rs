@@ -130,6 +130,8 @@ impl Words for English {
             HumanIntent::NotNow => "not now",
             HumanIntent::Referral => "refers to someone else",
             HumanIntent::NotInterested => "not interested",
+            HumanIntent::Hostile => "is angry",
+            HumanIntent::DataRequest => "asks about their data",
             HumanIntent::Unclear => "has replied",
         }
     }
@@ -143,7 +145,8 @@ impl Words for English {
             _ if answer.done => "Done.".to_owned(),
             HumanIntent::Interested => phone.map_or_else(|| write("Answer"), |phone| format!("Call {by}: {phone}.")),
             HumanIntent::Question => write("Answer"),
-            HumanIntent::Unclear => write("Read and answer"),
+            HumanIntent::Unclear | HumanIntent::Hostile => write("Read and answer"),
+            HumanIntent::DataRequest => write("Answer where the data is from"),
             HumanIntent::Referral => "Enter the new contact.".to_owned(),
             HumanIntent::NotNow => match answer.until {
                 Some(until) if answer.reminds => format!("You will be reminded on {}.", long(until, today)),

@@ -131,6 +131,8 @@ impl Words for Swedish {
             HumanIntent::NotNow => "inte nu",
             HumanIntent::Referral => "hänvisar vidare",
             HumanIntent::NotInterested => "inte intresserad",
+            HumanIntent::Hostile => "är arg",
+            HumanIntent::DataRequest => "frågar om sina uppgifter",
             HumanIntent::Unclear => "har svarat",
         }
     }
@@ -145,7 +147,8 @@ impl Words for Swedish {
             _ if answer.done => "Klart.".to_owned(),
             HumanIntent::Interested => phone.map_or_else(|| write("Svara"), |phone| format!("Ring {by}: {phone}.")),
             HumanIntent::Question => write("Svara"),
-            HumanIntent::Unclear => write("Läs och svara"),
+            HumanIntent::Unclear | HumanIntent::Hostile => write("Läs och svara"),
+            HumanIntent::DataRequest => write("Svara varifrån uppgifterna kommer"),
             HumanIntent::Referral => "Lägg in den nya kontakten.".to_owned(),
             HumanIntent::NotNow => match answer.until {
                 Some(until) if answer.reminds => format!("Du påminns {}.", long(until, today)),

@@ -3,10 +3,14 @@
 //! Headers tell most, subjects the rest. It comes behind the reports: a third of
 //! real bounces also carry Auto-Submitted.
 
+use std::sync::LazyLock;
+
 use jiff::civil::Date;
+use regex::bytes::Regex;
 
 use crate::model::response::{AutoReply, ResponseKind};
 
+use super::fold::{self, Folded};
 use super::mail::Mail;
 use super::phrase::{self, Place};
 use super::{Evidence, Finding, human, one_line, reply, when};
@@ -28,13 +32,17 @@ pub(super) fn read(mail: &Mail<'_>, received: Date) -> Option<Vec<Finding>> {
     let subject = mail.subject();
     let titled = phrase::matches(Place::Subject, subject).into_iter().next();
     let shown = shown_by_header(mail);
-    if shown.is_none() && titled.is_none() {
-        return None;
-    }
     let body = mail.body();
     let text = reply::new_text(&body);
+    if shown.is_none() && titled.is_none() && !is_boilerplate(&text) {
+        return None;
+    }
     let said = phrase::matches(Place::Auto, &text).into_iter().next();
-    let until = when::return_date(&text, received).or_else(|| when::return_date(subject, received));
+    if shown.is_none() && titled.is_none() && said.is_none() {
+        return None;
+    }
+    let written = mail.written_on(received);
+    let until = when::return_date(&text, written).or_else(|| when::return_date(subject, written));
     let evidence = match (&said, &titled, shown) {
         (Some(found), _, _) => human::evidence_of(found, &text, "body"),
         (None, Some(found), _) => human::evidence_of(found, subject, "subject"),
@@ -96,6 +104,17 @@ fn shown_by_header(mail: &Mail<'_>) -> Option<(usize, &'static str, String)> {
     }
     let generated = headers.find("x-ms-exchange-generated-message-source")?;
     Some((generated.line, "auto.header.generated", generated.value.clone()))
+}
+
+/// "In urgent cases": what only notes of absence say, where a gateway took off the headers.
+fn is_boilerplate(text: &str) -> bool {
+    static URGENT: LazyLock<Regex> = LazyLock::new(|| {
+        let words = fold::pattern(
+            r"\b(?:vid (?:brådskande|akuta|angelägna) (?:ärenden|frågor)|(?:in|for) (?:an )?urgent (?:cases|matters|enquiries|inquiries|issues|requests)|(?:in )?dringenden (?:fällen|angelegenheiten)|en cas d'urgence|pour toute urgence|kiireellisissä (?:asioissa|tapauksissa)|(?:ved|i) (?:hastende|akutte) (?:saker|sager|henvendelser|tilfælde|tilfeller)|hvis det haster|para (?:asuntos urgentes|urgencias)|en caso de urgencia)\b",
+        );
+        Regex::new(&format!("(?-u){words}")).expect("a valid expression")
+    });
+    URGENT.is_match(&Folded::of(&text[..text.floor_char_boundary(4_000)]).bytes)
 }
 
 fn is_unasked(mail: &Mail<'_>) -> bool {

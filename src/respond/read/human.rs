@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 use regex::Regex;
 
@@ -11,6 +12,11 @@ use super::fields::addresses_in;
 use super::mail::Mail;
 use super::phrase::{self, Match, Place};
 use super::{Evidence, Finding, one_line, reply, when};
+
+/// Days from which a day that someone names is no appointment.
+const FAR_DAYS: i64 = 21;
+/// Bytes of a text that does little more than name someone else.
+const MOST_HINT: usize = 300;
 
 /// Reads the mail that a List-Unsubscribe address asks for: its subject says so
 /// and it says nothing else, or the address itself does.
@@ -46,7 +52,7 @@ pub(super) fn read(mail: &Mail<'_>, received: Date) -> Vec<Finding> {
     let matches = phrase::matches(Place::Human, &text);
     let mut finding = match choose(&matches) {
         Some(best) => known(best, &text, received, mail),
-        None => unknown(&text),
+        None => unknown(&text, mail, received),
     };
     finding.reason = None;
     finding.new_text = Some(text);
@@ -61,7 +67,7 @@ fn choose(matches: &[Match]) -> Option<&Match> {
 fn known(best: &Match, text: &str, received: Date, mail: &Mail<'_>) -> Finding {
     let mut finding = Finding::new(best.kind, best.confidence, evidence_of(best, text, "body"));
     if best.kind == ResponseKind::Human(HumanIntent::NotNow) {
-        finding.until = when::date_near(text, best.start, received);
+        finding.until = when::date_near(text, best.start, mail.written_on(received));
     }
     if best.kind == ResponseKind::Human(HumanIntent::Referral) {
         finding.referred_to = someone_else(text, mail);
@@ -69,19 +75,38 @@ fn known(best: &Match, text: &str, received: Date, mail: &Mail<'_>) -> Finding {
     finding
 }
 
-/// A question mark asks something; otherwise a person has to look.
-fn unknown(text: &str) -> Finding {
+/// Without a rule: someone else's address refers, a question mark asks, a day far
+/// ahead means later; otherwise a person has to look.
+fn unknown(text: &str, mail: &Mail<'_>, received: Date) -> Finding {
+    // A long text is no hint to a colleague: a report that nothing else knew.
+    let hint = (text.len() <= MOST_HINT).then(|| someone_else(text, mail)).flatten();
+    if let Some(address) = hint {
+        let evidence = Evidence::new("body", 0, "any.referral.address", &address);
+        let mut finding = Finding::new(ResponseKind::Human(HumanIntent::Referral), 0.7, evidence);
+        finding.referred_to = Some(address);
+        return finding;
+    }
     let asked = text.lines().enumerate().find(|(_, line)| line.contains('?') && !line.contains("://"));
     match asked {
         Some((at, line)) => {
             let evidence = Evidence::new("body", at + 1, "any.question.mark", line);
             Finding::new(ResponseKind::Human(HumanIntent::Question), 0.6, evidence)
         }
-        None => {
+        None => later(text, mail.written_on(received)).unwrap_or_else(|| {
             let evidence = Evidence::new("body", 0, "any.unclear", "");
             Finding::new(ResponseKind::Human(HumanIntent::Unclear), 0.3, evidence)
-        }
+        }),
     }
+}
+
+/// A day that is named and not near.
+fn later(text: &str, written: Date) -> Option<Finding> {
+    let far = written.saturating_add(FAR_DAYS.days());
+    let day = when::date_near(text, 0, written).filter(|day| *day >= far)?;
+    let evidence = Evidence::new("body", 0, "any.not_now.day", &day.to_string());
+    let mut finding = Finding::new(ResponseKind::Human(HumanIntent::NotNow), 0.6, evidence);
+    finding.until = Some(day);
+    Some(finding)
 }
 
 /// Where and by which words a rule matched; `part` is what `text` was taken from.

@@ -6,13 +6,15 @@
 use std::borrow::Cow;
 use std::panic::catch_unwind;
 
-use jiff::Timestamp;
-use mail_parser::{Address, Message, MessageParser, MimeHeaders, PartType, decoders::html::html_to_text};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use mail_parser::{Address, Message, MessageParser, MimeHeaders, PartType};
 
 use crate::model::text::tame;
 
 use super::fields::{Fields, address_in, addresses_in};
-use super::one_line;
+use super::{html, one_line};
 
 /// Bytes of a mail that are read; what a mail says stands in front.
 const MOST_BYTES: usize = 4 << 20;
@@ -77,7 +79,7 @@ impl<'x> Mail<'x> {
             return Cow::Owned(all.collect::<Vec<_>>().join("\n"));
         }
         match self.parts.iter().find(|part| part.media == "text/html") {
-            Some(html) => Cow::Owned(html_to_text(before_quote(&html.text))),
+            Some(html) => Cow::Owned(html::to_text(&html.text)),
             None => Cow::Borrowed(self.parts.iter().find(|part| part.is_text()).map_or("", |part| &part.text)),
         }
     }
@@ -104,6 +106,14 @@ impl<'x> Mail<'x> {
     pub(super) fn date(&self) -> Option<Timestamp> {
         let date = self.message.date().filter(|date| date.is_valid())?;
         Timestamp::from_second(date.to_timestamp()).ok()
+    }
+
+    /// The day from which its dates count: that of its Date, unless that is nonsense
+    /// or close to the local day it came on, which is right about midnight.
+    pub(super) fn written_on(&self, received: Date) -> Date {
+        let Some(dated) = self.date().map(|date| TimeZone::UTC.to_datetime(date).date()) else { return received };
+        let earlier = dated < received.saturating_sub(1.day());
+        if earlier && dated.year() >= 2000 { dated } else { received }
     }
 
     pub(super) fn references(&self) -> Vec<String> {
@@ -187,24 +197,6 @@ fn capped(text: Cow<'_, str>) -> Cow<'_, str> {
     }
     let end = text.floor_char_boundary(MOST_TEXT);
     Cow::Owned(text[..end].to_owned())
-}
-
-/// HTML up to where a mail program put the message that is answered.
-fn before_quote(html: &str) -> &str {
-    const MARKS: [&str; 7] = [
-        "<div class=\"gmail_quote",
-        "<blockquote type=\"cite\"",
-        "<div class=\"moz-cite-prefix",
-        "id=\"divRplyFwdMsg\"",
-        "id=\"appendonsend\"",
-        "id=\"mail-editor-reference-message-container\"",
-        "<div class=\"yahoo_quoted",
-    ];
-    let cut = MARKS.iter().filter_map(|mark| html.find(mark)).min();
-    match cut.map(|at| html[..at].rfind('<').filter(|open| !html[*open..at].contains('>')).unwrap_or(at)) {
-        Some(at) if !html_to_text(&html[..at]).trim().is_empty() => &html[..at],
-        _ => html,
-    }
 }
 
 /// `raw` cut where it grows too long, too deep or into too many parts. Nesting

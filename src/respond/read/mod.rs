@@ -6,15 +6,21 @@
 //! [`Reading`] with a delivery and applies it.
 
 mod auto;
+mod calendar_words;
 mod daemon;
+mod date;
 mod dsn;
 mod feedback;
 mod fields;
+mod fold;
+mod html;
 mod human;
 mod mail;
+mod note;
 mod phrase;
 mod reply;
 mod returned;
+mod signature;
 mod when;
 
 use jiff::Timestamp;
