@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "web/less_often.rs"]
+mod less_often;
 #[path = "web/operation.rs"]
 mod operation;
 #[path = "web/opt_outs.rs"]
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, ToSpan};
+use outreachd::client::record;
 use outreachd::clock::Clock;
 use outreachd::config::Config;
 use outreachd::demo::mail_server::{Answer, Facts};

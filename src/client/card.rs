@@ -72,6 +72,9 @@ fn head(record: &Record, clock: &Clock) -> String {
     if let Some(language) = contact.language {
         line("language", if language == Language::Sv { "Swedish" } else { "English" }.to_owned());
     }
+    if let Some(gap) = &record.letter_gap {
+        line("letters", say::letter_gap(gap, clock));
+    }
     line("last", record.client.last_touch.map_or("never touched".to_owned(), |at| format!("touch {}", clock.day(at))));
     head
 }

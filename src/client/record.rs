@@ -14,8 +14,8 @@ use crate::model::address::PhoneNumber;
 use crate::model::consent::Consent;
 use crate::model::id::{ContactId, DeliveryId};
 use crate::store::{
-    AttemptRow, ChangeRow, Client, DeliveryRow, MembershipRow, PauseRow, PlanRow, PointRow, ResponseRow, Result, Store,
-    SuppressionRow, TaskRow, TimelineRow,
+    AttemptRow, ChangeRow, Client, DeliveryRow, LetterGap, MembershipRow, PauseRow, PlanRow, PointRow, ResponseRow,
+    Result, Store, SuppressionRow, TaskRow, TimelineRow,
 };
 
 /// What is known of a client and stands out now.
@@ -34,6 +34,9 @@ pub struct Record {
     pub suppressions: Vec<SuppressionRow>,
     /// What waits.
     pub pauses: Vec<PauseRow>,
+    /// They chose to get letters less often.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub letter_gap: Option<LetterGap>,
     /// Their runs through campaigns.
     pub plans: Vec<PlanRow>,
     /// What people had or have to do.
@@ -98,6 +101,7 @@ pub async fn load(store: &Store, contact: ContactId) -> Result<Record> {
         consents: store.consents(contact).await?,
         suppressions: store.suppressions(contact).await?,
         pauses: store.pauses_over(contact).await?,
+        letter_gap: store.letter_gaps(&[contact]).await?.remove(&contact),
         plans: store.plans_of(contact).await?,
         tasks: store.tasks(None, Some(contact)).await?,
         timeline: store.timeline(contact).await?,

@@ -10,7 +10,7 @@ use crate::model::address::Channel;
 use crate::model::campaign::{Window, hours_in_words, weekdays_in_words};
 use crate::model::contact::{Contact, ZoneSource};
 use crate::model::suppression::Reason;
-use crate::store::{Client, PauseRow, PauseScope, SuppressionRow};
+use crate::store::{Client, LetterGap, PauseRow, PauseScope, SuppressionRow};
 
 /// How far a date may lie from today and still be named without its year, in days.
 const NEAR: i32 = 180;
@@ -116,6 +116,11 @@ pub fn suppression(row: &SuppressionRow) -> String {
         Scope::Address => format!("{}: {reason}", row.value),
         Scope::Domain => format!("everybody at {}: {reason}", row.value),
     }
+}
+
+/// How often someone wants letters who chose less.
+pub fn letter_gap(gap: &LetterGap, clock: &Clock) -> String {
+    format!("at most one in {} days, by their own choice of {}", gap.days, clock.day(gap.at))
 }
 
 /// What a pause covers and why.

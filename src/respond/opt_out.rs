@@ -3,7 +3,8 @@
 //! It suppresses first and asks nothing (GDPR Art. 21(3) is absolute): the person
 //! on every channel and the address, every plan, every consent, in the transaction
 //! that logs the response. `web` calls it for the link in a letter, the mailbox's
-//! reader for the unsubscribe address and for words in a reply.
+//! reader for the unsubscribe address and for words in a reply. Beside it stands the
+//! milder choice of the letter's page: letters less often, in every campaign.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -18,9 +19,12 @@ use crate::model::suppression::{Reason, Scope};
 use crate::model::touchpoint::Direction;
 use crate::store::{Consequence, DeliveryRow, LoggedResponse, OptOutStanding, Store, StoreError};
 
-/// How long the page offers to take an opt-out back. A letter is forwarded and
+/// How long the page offers to take an opt-out, or a choice, back. A letter is forwarded and
 /// filed, so whoever holds its link later must not be able to start it again.
-const UNDO: SignedDuration = SignedDuration::from_hours(24);
+const UNDO: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Who chose to get letters less often gets at most one in so many days.
+pub const LESS_OFTEN_DAYS: i64 = 90;
 
 /// Why an opt-out could not be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +63,10 @@ pub struct Letter {
     pub opted_out: bool,
     /// The response whose opt-out the letter's page may still take back.
     pub undo: Option<ResponseId>,
+    /// They chose to get letters less often: at most one in so many days.
+    pub gap_days: Option<i64>,
+    /// The letter's page may still take that choice back.
+    pub undo_gap: bool,
     logged: i64,
 }
 
@@ -74,12 +82,16 @@ pub async fn find_letter(store: &Store, delivery: DeliveryId, now: Timestamp) ->
     // A test message carries a client's data to one of us: its link must not stop the client.
     let contact = row.contact.filter(|_| row.purpose == Purpose::Campaign);
     let Some(contact) = contact else {
-        return Ok(Letter { delivery: row, contact: None, opted_out: false, undo: None, logged: 0 });
+        let (opted_out, undo, gap_days, undo_gap, logged) = (false, None, None, false, 0);
+        return Ok(Letter { delivery: row, contact: None, opted_out, undo, gap_days, undo_gap, logged });
     };
     let OptOutStanding { logged, suppressed, by_page } =
         store.opt_out_standing(contact, delivery, &key_prefix(delivery)).await?;
     let undo = by_page.filter(|(_, at)| now.duration_since(*at) <= UNDO).map(|(response, _)| response);
-    Ok(Letter { delivery: row, contact: Some(contact), opted_out: suppressed, undo, logged })
+    let gap = store.letter_gaps(&[contact]).await?.remove(&contact);
+    let undo_gap = gap.is_some_and(|gap| gap.delivery == delivery && now.duration_since(gap.at) <= UNDO);
+    let gap_days = gap.map(|gap| gap.days);
+    Ok(Letter { delivery: row, contact: Some(contact), opted_out: suppressed, undo, gap_days, undo_gap, logged })
 }
 
 /// Records that the recipient of a delivery opted out, and stops everything to them at once.
@@ -136,16 +148,54 @@ pub async fn opt_out(
 pub async fn undo(store: &Store, act: &Act, delivery: DeliveryId) -> Result<bool, OptOutError> {
     let letter = find_letter(store, delivery, act.at).await?;
     let (Some(contact), Some(response)) = (letter.contact, letter.undo) else { return Ok(false) };
-    let touch = Consequence::Touch {
+    let touch = touch(&letter.delivery, contact, "opt_out.undone", "took the opt-out back on its page", Some(response));
+    Ok(store.lift_suppressions(act, response, &[touch]).await? > 0)
+}
+
+/// Keeps that the recipient of a delivery wants letters less often, in every campaign, from
+/// now on. Who has opted out stays so: nothing is taken back by it. Says whether it is new.
+///
+/// # Errors
+/// There is no such delivery, or the database does not answer; then nothing changed.
+pub async fn less_often(store: &Store, act: &Act, delivery: DeliveryId) -> Result<bool, OptOutError> {
+    let letter = find_letter(store, delivery, act.at).await?;
+    let Some(contact) = letter.contact else { return Ok(false) };
+    let words = format!("chose at most one letter in {LESS_OFTEN_DAYS} days, on the letter's page");
+    let touch = touch(&letter.delivery, contact, "less_often", &words, None);
+    Ok(store.keep_letter_gap(act, (contact, delivery), LESS_OFTEN_DAYS, &[touch]).await?)
+}
+
+/// Takes back that choice, if this letter's own page made it a short while ago. What was put
+/// off keeps its later date. Says whether there was one.
+///
+/// # Errors
+/// There is no such delivery, or the database does not answer; then nothing changed.
+pub async fn as_before(store: &Store, act: &Act, delivery: DeliveryId) -> Result<bool, OptOutError> {
+    let letter = find_letter(store, delivery, act.at).await?;
+    let Some(contact) = letter.contact else { return Ok(false) };
+    let since = act.at.checked_sub(UNDO).unwrap_or(Timestamp::MIN);
+    let words = "took back the choice of fewer letters, on the letter's page";
+    let touch = touch(&letter.delivery, contact, "less_often.undone", words, None);
+    Ok(store.drop_letter_gap(act, (contact, delivery), since, &[touch]).await?)
+}
+
+/// A line in the timeline about what a letter's page did.
+fn touch(
+    letter: &DeliveryRow,
+    contact: ContactId,
+    kind: &str,
+    words: &str,
+    response: Option<ResponseId>,
+) -> Consequence {
+    Consequence::Touch {
         contact,
         direction: Direction::In,
-        channel: letter.delivery.channel,
-        kind: "opt_out.undone".to_owned(),
-        summary: "took the opt-out back on its page".to_owned(),
-        delivery: Some(delivery),
-        response: Some(response),
-    };
-    Ok(store.lift_suppressions(act, response, &[touch]).await? > 0)
+        channel: letter.channel,
+        kind: kind.to_owned(),
+        summary: words.to_owned(),
+        delivery: Some(letter.id),
+        response,
+    }
 }
 
 /// What an opt-out of `contact` changes, however it came; `address` is where the letter went,

@@ -1,16 +1,18 @@
 //! From plan rows to delivery rows: what is due, when, and what comes after it.
 //!
 //! Reads plans and their deliveries, writes deliveries and the next step; sends
-//! nothing. `deliver` takes it from there. Four small passes make a turn, each of
+//! nothing. `deliver` takes it from there. Five small passes make a turn, each of
 //! which may be cut off anywhere and run again:
 //!
 //! 1. [`runs`]: a cron campaign whose time has come draws its plans;
 //! 2. [`follow`]: a plan whose step has ended goes to its next step, or ends;
 //! 3. [`fallback`]: a letter that bounced goes again by the step's other channel;
-//! 4. [`spawn`]: a step that is due within two days becomes a delivery.
+//! 4. [`spawn`]: a step that is due within two days becomes a delivery;
+//! 5. [`gaps`]: what waits for a client who wants letters less often gets a later date.
 
 mod fallback;
 mod follow;
+mod gaps;
 mod route;
 mod runs;
 mod spawn;
@@ -58,6 +60,7 @@ pub async fn turn(store: &Store, config: &Config, now: Timestamp) -> Result<Turn
     done += follow::pass(&mut stage).await?;
     done += fallback::pass(&mut stage).await?;
     done += spawn::pass(&mut stage).await?;
+    done += gaps::pass(&mut stage).await?;
     let ahead = ahead(now);
     let beyond = store.next_plan_at(now, ahead).await?;
     // A plan is looked at two days before it is due; a pause's end or a run, when it comes.

@@ -16,7 +16,7 @@ use crate::model::task::TaskKind;
 use crate::model::user::User;
 use crate::policy::choice;
 use crate::policy::enrolment::zone_of;
-use crate::store::{Client, Consequence, DuePlace, NewDelivery, PlanMove, PlanRow, Store, StoreError};
+use crate::store::{Client, Consequence, DuePlace, LetterGap, NewDelivery, PlanMove, PlanRow, Store, StoreError};
 
 /// The key that makes a step's delivery by one channel the only one.
 pub(super) fn key(plan: Option<PlanId>, step: &str, contact: ContactId, channel: Channel) -> String {
@@ -83,10 +83,11 @@ async fn settle(stage: &mut Stage<'_>, plans: &[PlanRow]) -> Result<usize, Sched
     Ok(settled.write(stage.store, &stage.act).await?)
 }
 
-/// The clients of some plans, and their consents.
+/// The clients of some plans, their consents, and who of them wants letters less often.
 struct People {
     clients: HashMap<ContactId, Client>,
     consents: HashMap<ContactId, Vec<Consent>>,
+    gaps: HashMap<ContactId, LetterGap>,
 }
 
 impl People {
@@ -98,7 +99,7 @@ impl People {
         for consent in store.consents_of(&contacts).await? {
             consents.entry(consent.contact).or_default().push(consent);
         }
-        Ok(Self { clients, consents })
+        Ok(Self { clients, consents, gaps: store.letter_gaps(&contacts).await? })
     }
 }
 
@@ -113,12 +114,21 @@ struct Settled {
 impl Settled {
     async fn of(stage: &mut Stage<'_>, plans: &[PlanRow], people: &People) -> Result<Self, ScheduleError> {
         let mut settled = Self::default();
+        // Of two plans that are due at a time, the second comes behind the first one's letter.
+        let mut gaps = people.gaps.clone();
         for plan in plans {
             let revision = stage.revision(plan.revision).await?;
             let Some(client) = people.clients.get(&plan.contact) else { continue };
             let held = people.consents.get(&plan.contact).map_or(&[][..], Vec::as_slice);
-            match spawn(stage, plan, revision.id, &revision.campaign, client, held)? {
-                Spawned::Delivery(delivery) => settled.new.push(*delivery),
+            let gap = gaps.get_mut(&plan.contact);
+            let free_at = gap.as_ref().and_then(|gap| gap.free_at());
+            match spawn(stage, plan, revision.id, &revision.campaign, client, held, free_at)? {
+                Spawned::Delivery(delivery) => {
+                    if let Some(gap) = gap {
+                        gap.last_letter = Some(delivery.due_at);
+                    }
+                    settled.new.push(*delivery);
+                }
                 Spawned::Move(step, task) => {
                     settled.moves.push(step);
                     settled.tasks.extend(task);
@@ -148,6 +158,7 @@ fn spawn(
     campaign: &Campaign,
     client: &Client,
     consents: &[Consent],
+    free_at: Option<Timestamp>,
 ) -> Result<Spawned, ScheduleError> {
     let step = plan.step.as_deref().and_then(|id| campaign.find_step(id));
     let (Some((index, step)), Some(due_at)) = (step, plan.next_at) else {
@@ -162,6 +173,9 @@ fn spawn(
         let unreachable = PlanMove::Stop(plan.id, StopReason::Unreachable);
         return Ok(Spawned::Move(if reachable { next } else { unreachable }, None));
     };
+    if let Some(free_at) = free_at.filter(|free_at| due_at < *free_at) {
+        return Ok(Spawned::Move(put_off(stage, plan, campaign, step, client, free_at), None));
+    }
     let channel = way.address.channel();
     let (sender, lane) = route::lane(stage.config, campaign, &way.address)?;
     let variant = (!step.variants.is_empty())
@@ -185,6 +199,23 @@ fn spawn(
         due_at,
         not_after: plan.closes_at,
     })))
+}
+
+/// The same step in the first window behind `free_at`: its client wants letters less often.
+fn put_off(
+    stage: &Stage<'_>,
+    plan: &PlanRow,
+    campaign: &Campaign,
+    step: &Step,
+    client: &Client,
+    free_at: Timestamp,
+) -> PlanMove {
+    match route::place(campaign, step, client, free_at, stage.now) {
+        Some((next_at, closes_at)) => {
+            PlanMove::Next { plan: plan.id, step: step.id.clone(), next_at, closes_at: Some(closes_at) }
+        }
+        None => PlanMove::Stop(plan.id, StopReason::Operator),
+    }
 }
 
 /// A call becomes a task of the owner's on its day, and the plan goes on.

@@ -55,15 +55,18 @@ pub struct Release {
 /// How many rows [`Store::release`] moved.
 pub type Released = u64;
 
-/// Whether a pause covers delivery `d` at `$now`.
+/// Whether a pause covers delivery `d` at `$now`, or its contact wants no letter so soon.
 macro_rules! paused {
     ($now:literal) => {
         concat!(
-            "EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > ",
+            "(EXISTS (SELECT 1 FROM pause u WHERE u.ended_at IS NULL AND (u.until IS NULL OR u.until > ",
             $now,
             ") AND (u.scope = 'all' OR (u.scope = 'campaign' AND u.value = d.campaign)
                               OR (u.scope = 'domain' AND u.value = d.domain)
-                              OR (u.scope = 'contact' AND u.value = CAST(d.contact_id AS TEXT))))"
+                              OR (u.scope = 'contact' AND u.value = CAST(d.contact_id AS TEXT))))
+             OR ",
+            $crate::store::letter_gaps::too_soon!($now),
+            ")"
         )
     };
 }

@@ -29,6 +29,7 @@ mod home;
 mod ids;
 mod lanes;
 mod leases;
+mod letter_gaps;
 mod limits;
 mod lock;
 mod mail_domains;
@@ -64,6 +65,7 @@ pub use exchange::{AttemptRow, AttemptState, Exchanged, Finish, Handoff, Refused
 pub use foreign::ForeignWrites;
 pub use guards::{CampaignTally, Finding, GuardFinding};
 pub use leases::{Heart, Hold};
+pub use letter_gaps::{GapLetter, LetterGap, PutOff};
 pub use limits::Unused;
 pub use lock::DaemonLock;
 pub use mail_domains::MailDomain;

@@ -17,6 +17,15 @@ pub(super) struct Words {
     pub(super) stops: &'static [&'static str],
     pub(super) keeps: &'static str,
     pub(super) button: &'static str,
+    pub(super) less: &'static str,
+    pub(super) less_text: fn(days: i64) -> String,
+    pub(super) less_done: &'static str,
+    pub(super) less_done_text: fn(company: &str, days: i64) -> String,
+    pub(super) stop_after_all: &'static str,
+    pub(super) has_less: fn(days: i64) -> String,
+    pub(super) as_before: &'static str,
+    pub(super) before: &'static str,
+    pub(super) before_text: fn(company: &str) -> String,
     pub(super) done: &'static str,
     pub(super) done_text: fn(company: &str) -> String,
     pub(super) under_way: &'static str,
@@ -53,9 +62,27 @@ static SWEDISH: Words = Words {
     unavailable_text: "Ingenting har ändrats. Försök igen om en stund, eller svara på brevet och skriv ”sluta”.",
     ask: "Vill du slippa fler brev?",
     ask_text: |company| format!("Ett tryck, så skriver {company} inte mer till dig. Det gäller genast:"),
-    stops: &["alla utskick via e-post och fax", "alla påminnelser och fortsättningar på tidigare brev"],
+    stops: &[
+        "alla våra utskick, vad de än gäller, via e-post och fax",
+        "alla påminnelser och fortsättningar på tidigare brev",
+    ],
     keeps: "Frågar du oss något, eller har du en pågående affär med oss, svarar vi förstås.",
     button: "Ja, sluta skriva till mig",
+    less: "Skriv hellre mer sällan",
+    less_text: |days| {
+        format!("Mer sällan: högst ett brev på {days} dagar, vilket utskick det än gäller. Också det från och med nu.")
+    },
+    less_done: "Klart, vi skriver mer sällan",
+    less_done_text: |company, days| {
+        format!("{company} skickar dig från och med nu högst ett brev på {days} dagar, via e-post och fax sammanlagt.")
+    },
+    stop_after_all: "Nej, sluta helt",
+    has_less: |days| format!("Du har valt att få högst ett brev på {days} dagar."),
+    as_before: "Skriv som förut",
+    before: "Du får brev som förut",
+    before_text: |company| {
+        format!("{company} skriver till dig som förut. Ett brev som redan är uppskjutet kommer på sin nya dag.")
+    },
     done: "Klart, du får inget mer",
     done_text: |company| {
         format!(
@@ -88,9 +115,27 @@ static ENGLISH: Words = Words {
     unavailable_text: "Nothing has changed. Try again in a while, or answer the letter and write “stop”.",
     ask: "No more letters?",
     ask_text: |company| format!("Press once, and {company} writes to you no more. This stops at once:"),
-    stops: &["everything we send out by e-mail and fax", "every reminder and follow-up of earlier letters"],
+    stops: &[
+        "everything we send out, whatever it is about, by e-mail and fax",
+        "every reminder and follow-up of earlier letters",
+    ],
     keeps: "If you ask us something, or are doing business with us, we do of course answer.",
     button: "Yes, stop writing to me",
+    less: "Rather write less often",
+    less_text: |days| {
+        format!("Less often: at most one letter in {days} days, whatever it is about. That too begins now.")
+    },
+    less_done: "Done, we write less often",
+    less_done_text: |company, days| {
+        format!("From now on {company} sends you at most one letter in {days} days, e-mail and fax together.")
+    },
+    stop_after_all: "No, stop altogether",
+    has_less: |days| format!("You chose to get at most one letter in {days} days."),
+    as_before: "Write as before",
+    before: "You get letters as before",
+    before_text: |company| {
+        format!("{company} writes to you as before. A letter that was put off already comes on its new day.")
+    },
     done: "Done, you get no more",
     done_text: |company| {
         format!("{company} sends you nothing more, neither by e-mail nor by fax. There is nothing else for you to do.")

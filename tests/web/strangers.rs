@@ -29,6 +29,10 @@ async fn answers_every_wrong_token_with_the_same_404_until_there_are_too_many() 
     for path in [format!("/u/{forged}"), format!("/hooks/fax/{good}"), "/hooks/fax/x".to_owned()] {
         answers.push(pages.form(&format!("{}{path}", pages.base), ONE_CLICK).await);
     }
+    let gone = format!("{}/u/{}", pages.base, pages.token(TokenPurpose::OptOut, delivery.0 + 99));
+    for body in [ONE_CLICK, "page=1", "less=1", "undo=1", "before=1"] {
+        answers.push(pages.form(&gone, body).await);
+    }
     for (answer, path) in answers.iter().zip(&wrong) {
         assert_eq!(answer.0, 404, "{path}");
     }

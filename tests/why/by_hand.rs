@@ -79,6 +79,7 @@ fn facts() -> Facts {
         tasks: vec![],
         suppressions: vec![],
         pauses: vec![],
+        letter_gap: None,
         changes: vec![],
     }
 }

@@ -206,6 +206,7 @@ fn tried(row: &DeliveryRow, attempt: &AttemptRow, at: Timestamp, clock: &mut Clo
 
 fn left_reason(row: &DeliveryRow) -> String {
     match row.reason.as_deref() {
+        Some("less_often") => "they chose to get letters less often".to_owned(),
         Some("late") => "its window had passed".to_owned(),
         Some("plan_ended") => "its plan had ended".to_owned(),
         Some("suppressed") => "suppressed by the time it was due".to_owned(),
@@ -312,6 +313,8 @@ fn changed(facts: &Facts, change: &ChangeRow, at: Timestamp, clock: &mut Clock) 
     }
     let what = if diff.contains_key("import") {
         "an import had other values".to_owned()
+    } else if let Some(days) = diff.get("letter_gap_days").and_then(|days| days.get(1)) {
+        days.as_i64().map_or("letters as before".to_owned(), |days| format!("letters less often, one in {days} days"))
     } else {
         let values: Vec<_> =
             diff.iter().map(|(key, value)| format!("{}: {}", key.replace('_', " "), from_to(value))).collect();

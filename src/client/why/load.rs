@@ -51,6 +51,7 @@ pub async fn load(store: &Store, contact: ContactId, now: Timestamp) -> Result<F
         tasks: store.tasks(None, Some(contact)).await?,
         suppressions: store.suppressions(contact).await?,
         pauses: store.pauses_over(contact).await?,
+        letter_gap: store.letter_gaps(&[contact]).await?.remove(&contact),
         changes: store.changes("contact", &contact.to_string()).await?,
     })
 }

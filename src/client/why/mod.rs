@@ -20,8 +20,8 @@ use super::say::{self, Clock};
 use crate::model::id::{DeliveryId, RevisionId, UserId};
 use crate::model::user::User;
 use crate::store::{
-    AppliedRevision, AttemptRow, ChangeRow, Client, DeliveryRow, MembershipRow, PauseRow, PlanRow, ResponseRow,
-    SuppressionRow, TaskRow,
+    AppliedRevision, AttemptRow, ChangeRow, Client, DeliveryRow, LetterGap, MembershipRow, PauseRow, PlanRow,
+    ResponseRow, SuppressionRow, TaskRow,
 };
 
 pub use audience::{Subject, explain, reference};
@@ -58,6 +58,8 @@ pub struct Facts {
     pub suppressions: Vec<SuppressionRow>,
     /// Pauses over the contact.
     pub pauses: Vec<PauseRow>,
+    /// They chose to get letters less often.
+    pub letter_gap: Option<LetterGap>,
     /// Changes of the contact's own row.
     pub changes: Vec<ChangeRow>,
 }

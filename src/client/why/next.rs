@@ -24,6 +24,7 @@ pub(super) fn next(facts: &Facts, clock: &Clock) -> String {
         steps.push("not suppressed".to_owned());
     }
     steps.extend(say::in_force(&facts.pauses, facts.now).map(|pause| format!("paused: {}", say::pause(pause, clock))));
+    steps.extend(facts.letter_gap.iter().map(|gap| format!("letters {}", say::letter_gap(gap, clock))));
     steps.join("; ")
 }
 
