@@ -20,6 +20,9 @@ const LETTER: usize = 128 << 10;
 /// By then the caches are full.
 const WARM: usize = 4;
 
+/// Rounds at the end that are looked at.
+const LAST: usize = 3;
+
 /// Runs the test named `test`, with these variables, in a process of its own; true inside.
 pub fn alone_with(test: &str, variables: &[(&str, &str)]) -> bool {
     if std::env::var_os(ALONE).is_some() {
@@ -73,8 +76,11 @@ async fn t3_repeated_stalls_leave_memory_flat() {
     let count = |state| rows.iter().filter(|row| row.state == state).count();
     assert!(count(DeliveryState::Uncertain) > 0 && count(DeliveryState::Retry) > 0, "they stalled");
     assert_eq!(count(DeliveryState::Accepted) + count(DeliveryState::Handoff), 0, "the timers ended all of them");
-    // What one round sends, twice over; it would be kept five times if it were kept.
+    // What one round sends, twice over; it would be kept three times at least if it were kept.
+    // The relay stands in this process too, and may not have let go of a round yet: the least
+    // of the last rounds is what stays.
     let allowed = 2 * SESSIONS * LETTER / 1024;
-    let grown = used[ROUNDS - 1].saturating_sub(used[WARM - 1]);
+    let stays = used[ROUNDS - LAST..].iter().min().copied().unwrap_or_default();
+    let grown = stays.saturating_sub(used[WARM - 1]);
     assert!(grown < allowed, "it grew by {grown} KiB after {WARM} rounds: {used:?}");
 }
