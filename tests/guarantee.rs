@@ -17,6 +17,10 @@
 
 mod support;
 
+/// Counts what is in use, for T3.
+#[global_allocator]
+static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, usize::MAX);
+
 #[path = "guarantee/bench.rs"]
 mod bench;
 #[path = "guarantee/decisions.rs"]
