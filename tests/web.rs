@@ -30,7 +30,7 @@ use outreachd::model::suppression::{Reason, Scope};
 use outreachd::model::text::Line;
 use outreachd::model::token::TokenPurpose;
 use outreachd::schedule;
-use outreachd::store::{ClientRecord, Handoff, NewDelivery, Store};
+use outreachd::store::{ClientRecord, NewDelivery, Store};
 use outreachd::web::{FaxCalls, Health, WebState, router, serve};
 use reqwest::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, SET_COOKIE};
 use reqwest::{Client, Response, StatusCode};

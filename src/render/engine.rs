@@ -60,7 +60,7 @@ impl Reads {
 pub(super) fn parts(letter: &str) -> Vec<(Kind, String)> {
     let mut parts = Kind::ALL.map(|kind| (kind, letter.to_owned())).to_vec();
     parts.push((Kind::Markdown, format!("{letter}.fax")));
-    parts.extend([(Kind::Markdown, "footer".to_owned())]);
+    parts.push((Kind::Markdown, "footer".to_owned()));
     parts.extend([Kind::Html, Kind::Text].map(|kind| (kind, "layouts/letter".to_owned())));
     parts
 }

@@ -15,7 +15,7 @@ use super::slotted::{Inside, Slotted, fill, has_slots};
 use super::{html, markdown, text};
 
 /// What the law wants in every letter: MFL 9 and 20 §§, CAN-SPAM, CASL.
-const LAWFUL: [&str; 3] = ["sender.legal_name", "sender.postal_address", "links.opt_out"];
+pub(super) const LAWFUL: [&str; 3] = ["sender.legal_name", "sender.postal_address", "links.opt_out"];
 
 /// Longest text or HTML of a letter.
 const MAX_PART_BYTES: usize = 1024 * 1024;

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::block::Block;
 use super::engine::{Engine, Reads};
 use super::file::{File, MAX_LETTER_BYTES};
-use super::form::Form;
+use super::form::{Form, LAWFUL};
 use super::merge::Numbers;
 use super::mistake::{MistakeKind, RenderMistake, TemplateMistake};
 use super::picture;
@@ -205,7 +205,12 @@ impl Press {
 
     /// The form of a letter for this client, and their words.
     fn form<'a>(&self, letter: &Letter<'a>) -> Result<(Arc<Form>, Vec<&'a str>), Vec<RenderMistake>> {
-        let reading = self.reading(letter.template, letter, |engine, name| Ok(engine.reads(name, letter.language)))?;
+        let reading = self.reading(letter.template, letter, |engine, name| {
+            let mut reads = engine.reads(name, letter.language);
+            // Looked for in the letter, whether a template names them or not.
+            reads.paths.extend(LAWFUL.map(|path| path.split('.').map(str::to_owned).collect()));
+            Ok(reads)
+        })?;
         let make = |data: &Value| Form::new(&self.engine, letter, &with_language(letter, data)?);
         self.find(&self.letters, letter.template, letter, &reading, make)
     }

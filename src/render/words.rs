@@ -43,22 +43,36 @@ impl<'a> Words<'a> {
     }
 }
 
-/// `data` with a stand-in for all words at `paths`.
+/// The data of a form: a stand-in for all words at `paths`, what else stands there as it is, and
+/// nothing at any other place. So one client's words can never stand in another's letter, not
+/// even where a template looked at a field that nobody told of.
 pub(super) fn stand_ins(data: &Value, paths: &[Vec<String>]) -> Value {
-    let mut out = data.clone();
+    let mut out = bare(data);
     let mut next = FIRST;
     for path in paths {
-        let is_words = |value: &&Value| matches!(value, Value::String(_)) && !blank(value);
-        if find(data, path).filter(is_words).is_none() || next >= FIRST + MOST as u32 {
-            continue;
-        }
         let at = path.iter().try_fold(&mut out, |value, name| value.get_mut(name));
-        if let (Some(value), Some(stand_in)) = (at, char::from_u32(next)) {
-            *value = Value::String(stand_in.to_string());
+        let (Some(at), Some(value)) = (at, find(data, path)) else { continue };
+        match value {
+            Value::Object(fields) if !fields.is_empty() => {}
+            Value::String(_) if !blank(value) && next < FIRST + MOST as u32 => {
+                *at = char::from_u32(next).map(String::from).into();
+                next += 1;
+            }
+            value => *at = value.clone(),
         }
-        next += 1;
     }
     out
+}
+
+/// The fields of the data, with nothing in them.
+fn bare(data: &Value) -> Value {
+    match data {
+        Value::Object(fields) if !fields.is_empty() => {
+            Value::Object(fields.iter().map(|(name, value)| (name.clone(), bare(value))).collect())
+        }
+        Value::Object(_) => data.clone(),
+        _ => Value::Null,
+    }
 }
 
 /// Every field of the data.
@@ -76,4 +90,25 @@ pub(super) fn every_path(data: &Value) -> Vec<Vec<String>> {
         }));
     }
     paths
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn keeps_only_the_pattern_and_nobodys_words() {
+        let data = json!({ "contact": { "name": "Anna", "title": null, "note": " " }, "account": { "name": "Granvik", "size": 7 } });
+        let path = |path: &str| path.split('.').map(str::to_owned).collect::<Vec<_>>();
+        let paths = ["account.size", "contact.name", "contact.note", "contact.title"].map(path);
+        let own = Words::of(&data, &paths);
+        assert_eq!((own.pattern.as_str(), own.words), ("7,w\" \",null,", vec!["Anna"]));
+        let expected = json!({
+            "contact": { "name": "\u{F0200}", "title": null, "note": " " },
+            "account": { "name": null, "size": 7 },
+        });
+        assert_eq!(stand_ins(&data, &paths), expected, "no path leads to the account's name");
+    }
 }

@@ -1,6 +1,7 @@
 //! Letters less often, chosen on a letter's page: what waits, what goes, and the way back.
 
 use super::*;
+use crate::support::ledger::handoff;
 
 /// Three business days behind the first letter: its second step.
 const THURSDAY: &str = "2027-03-04T09:00:00Z";
@@ -14,16 +15,6 @@ async fn gap_days(store: &Store, contact: ContactId) -> Option<i64> {
 async fn chosen(store: &Store, contact: ContactId) -> usize {
     let changes = store.changes("contact", &contact.to_string()).await.unwrap();
     changes.iter().filter(|change| change.diff.get("letter_gap_days").is_some()).count()
-}
-
-fn handoff(delivery: DeliveryId) -> Handoff {
-    Handoff {
-        delivery,
-        relay: "main".into(),
-        frozen: "{}".into(),
-        sha256: "00".into(),
-        message_id: format!("{delivery}@fyrljus.example"),
-    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The opt-out link: one click, one change, for the right contact, and the way back.
 
 use super::*;
+use crate::support::ledger::handoff;
 
 #[tokio::test]
 async fn stops_everything_at_the_link_that_the_letter_carries() {
@@ -181,13 +182,7 @@ async fn begins_no_handoff_after_the_opt_out() {
         let pages = Pages::open(&app).await;
         let (status, _) = pages.form(&pages.opt_out_url(claimed[0].row.id), ONE_CLICK).await;
         assert_eq!(status, 200);
-        let handoff = Handoff {
-            delivery: claimed[0].row.id,
-            relay: "main".into(),
-            frozen: "{}".into(),
-            sha256: "00".into(),
-            message_id: "1@fyrljus.example".into(),
-        };
+        let handoff = handoff(claimed[0].row.id);
         let exchanged = store.exchange(&app.act(), app.daemon, &[], &[handoff]).await.unwrap();
         assert!(exchanged.begun.is_empty(), "its body must not leave");
         assert_eq!(exchanged.refused.len(), 1);
